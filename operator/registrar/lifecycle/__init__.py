@@ -1,0 +1,1 @@
+"""The lifecycle of a Client, as pure functions: no I/O, no clock, no framework."""

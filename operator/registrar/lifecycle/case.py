@@ -1,0 +1,145 @@
+"""What follows from a view before any rule is applied: the published sets, the differences, and what was asked for.
+
+Invariants: computed once for each decision; every rule of `decide` and every line of `phase` reads the same facts from here.
+What this module deliberately does not do: choose an effect or a phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from registrar.lifecycle import actions
+from registrar.lifecycle.diff import difference
+from registrar.lifecycle.model import Live, LiveFact, VerdictState, View
+from registrar.lifecycle.recover import recovered
+from registrar.resources.objects import REREGISTER, UNREGISTER, ApiRef
+from registrar.resources.status import PendingChange, PublishedContract, Snapshot
+from registrar.resources.times import timestamp
+
+FINALIZER = "gateway-registrar.dev/registration"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One view with its consequences.
+
+    `gateways` are all that matter to the Client, in order; `published` is what was last published on each, with pushes that no status
+    records yet and registrations taken over from the gateway; `retire` says that the Client must not be live; `verb` and `token` are the action
+    to carry out.
+    """
+
+    view: View
+    gateways: tuple[str, ...]
+    published: Mapping[str, Snapshot]
+    pending: tuple[PendingChange, ...]
+    retire: bool
+    verb: str
+    token: str
+    now: str
+
+    def live(self, gateway: str) -> LiveFact:
+        """The last reading of that gateway."""
+        return self.view.live.get(gateway, LiveFact())
+
+    def known(self, gateway: str) -> bool:
+        """Whether it is known what the gateway has."""
+        return self.live(gateway).state is not Live.UNKNOWN
+
+    def serves(self, gateway: str) -> bool:
+        """Whether the gateway is known to have exactly what is published there."""
+        fact = self.live(gateway)
+        return fact.state is Live.OURS and fact.digest == self.published[gateway].hash
+
+    def usable(self, gateway: str) -> bool:
+        """Whether the gateway may be called now: no fault stands."""
+        return gateway not in self.view.faults
+
+    def writable(self, gateway: str) -> bool:
+        """Whether the gateway may be changed now."""
+        return self.usable(gateway) and gateway in self.view.managed
+
+    @property
+    def anything_published(self) -> bool:
+        """Whether the Client is published anywhere."""
+        return any(not snapshot.empty for snapshot in self.published.values())
+
+    @property
+    def any_valid(self) -> bool:
+        """Whether some Contract is valid."""
+        return any(verdict.state is VerdictState.VALID for verdict in self.view.desired.verdicts)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the Client's objects have been quiet for the settle time."""
+        return self.view.now >= self.view.settled_at
+
+    def missing(self, gateway: str, contract: PublishedContract) -> bool:
+        """Whether the contract's API is known to be gone from the gateway."""
+        api = ApiRef(contract.organization, contract.api, contract.version)
+        return api in self.view.missing_apis.get(gateway, frozenset())
+
+    def pushable(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with `live` set on the contracts whose API the gateway has: only those are sent."""
+        contracts = tuple(
+            replace(contract, live=not self.missing(snapshot.gateway, contract)) for contract in snapshot.contracts
+        )
+        return replace(snapshot, contracts=contracts)
+
+
+def case_of(view: View) -> Case:
+    """Draw the consequences of a view."""
+    now = timestamp(view.now)
+    gateways = _gateways(view)
+    published = {gateway: _published(view, gateway, now=now) for gateway in gateways}
+    # Tokens that an object brings with it were meant for another life of it: a first sight records them and does nothing.
+    verb, token = ("", "") if view.status.never_written else actions.wanted(view.client, view.status)
+    return Case(
+        view=view,
+        gateways=gateways,
+        published=published,
+        pending=tuple(
+            change
+            for gateway in gateways
+            if not published[gateway].empty or any(not snapshot.empty for snapshot in published.values())
+            for change in difference(published[gateway], view.desired.snapshot(gateway))
+        ),
+        retire=_retire(view, verb),
+        verb=verb,
+        token=token,
+        now=now,
+    )
+
+
+def _gateways(view: View) -> tuple[str, ...]:
+    """The gateways that matter: the identity's, those with a snapshot, those with a valid Contract, those just changed."""
+    names = {snapshot.gateway for snapshot in (*view.status.gateways, *view.desired.snapshots)}
+    if view.desired.identity is not None:
+        names.add(view.desired.identity.gateway)
+    return tuple(sorted(names | set(view.effected)))
+
+
+def _published(view: View, gateway: str, *, now: str) -> Snapshot:
+    """What was last published: a change that no status records yet, else the status, else what the gateway turned out to have."""
+    effected = view.effected.get(gateway)
+    if effected is not None:
+        return effected.snapshot
+    recorded = view.status.snapshot(gateway)
+    fact = view.live.get(gateway, LiveFact())
+    if fact.state is Live.OURS and (recorded.empty or not fact.genuine):
+        return recovered(view, gateway, registered_at=now)
+    return recorded
+
+
+def _retire(view: View, verb: str) -> bool:
+    """Whether the Client must not be live: by its spec, by an unregister, or by a former one that nothing has undone."""
+    if view.client.state == "Retired" or verb == UNREGISTER:
+        return True
+    if restored_with_unregister(view):
+        return True
+    return bool(view.status.retired_by) and view.status.retired_by != "Spec" and verb != REREGISTER
+
+
+def restored_with_unregister(view: View) -> bool:
+    """Whether the object came back without its status but with an unregister token: it stays retired until asked otherwise."""
+    return view.status.never_written and bool(dict(view.client.tokens).get(UNREGISTER))

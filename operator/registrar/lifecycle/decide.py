@@ -1,0 +1,320 @@
+"""The next thing to do for one Client: a chain of named rules, the first that has something to say wins.
+
+The engine carries the effect out and asks again, until nothing is left. The order of `RULES` is the product's priorities: what must be
+off comes before what may be on, and a status that records what a gateway has comes before the next change of that gateway.
+
+Invariants (the six rules of the design that fall to this module): no push before a valid Contract, none for a retired or deleted Client;
+no revert, no finalizer removal and no change while it is unknown what the gateway has; a registration that is not ours is never touched; every
+rule is right on whatever facts it finds, so a crash between any two effects leads to the same end.
+What this module deliberately does not do: talk to anything, keep anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from registrar.lifecycle.case import FINALIZER, Case, case_of
+from registrar.lifecycle.contracts import changed_statuses
+from registrar.lifecycle.diff import difference
+from registrar.lifecycle.model import (
+    AddFinalizer,
+    Decision,
+    DeleteSecret,
+    Done,
+    Effect,
+    EnsureSecret,
+    KeyState,
+    Live,
+    Push,
+    ReadLive,
+    RemoveFinalizer,
+    Unregister,
+    View,
+    Wait,
+    Why,
+    WriteContracts,
+    WriteStatus,
+)
+from registrar.lifecycle.report import notices, refused, report
+from registrar.resources.objects import REREGISTER, UNREGISTER
+from registrar.resources.status import PendingChange, PublishedContract, Snapshot
+
+Rule = Callable[[Case], Effect | None]
+
+
+def decide(view: View) -> Decision:
+    """The next effect for the Client of `view`, and the status that it should have now."""
+    case = case_of(view)
+    status = report(case)
+    effect = next((effect for rule in RULES if (effect := rule(case)) is not None), None)
+    if effect is None:
+        effect = _write_what_changed(case, changed=status.to_json() != view.client.raw_status)
+    return Decision(effect=effect, status=status, notices=notices(case) if effect == WriteStatus() else ())
+
+
+# Rules ---------------------------------------------------------------------------------------------------------------
+
+
+def delete(case: Case) -> Effect | None:
+    """A deleted Client is taken off every gateway, then its Secret goes, then its finalizer; nothing else happens to it."""
+    client = case.view.client
+    if not client.meta.deleting:
+        return None
+    if FINALIZER not in client.finalizers:
+        return Done()
+    if case.view.desired.deletion_policy == "Retain":
+        return RemoveFinalizer()
+    for gateway in case.gateways:
+        effect = _taken_off(case, gateway, Why.DELETED)
+        if effect is not None:
+            return effect
+    owned = client.api_key.source == "Generated" and case.view.key.state in (KeyState.VALID, KeyState.IN_USE)
+    return DeleteSecret() if owned else RemoveFinalizer()
+
+
+def record(case: Case) -> Effect | None:
+    """What a gateway has taken is written to the status before anything else is done."""
+    return WriteStatus() if case.view.effected else None
+
+
+def finalize(case: Case) -> Effect | None:
+    """The finalizer comes before the first side effect."""
+    view = case.view
+    if FINALIZER in view.client.finalizers or view.client.paused or view.desired.problem is not None:
+        return None
+    return AddFinalizer()
+
+
+def provide_key(case: Case) -> Effect | None:
+    """The key Secret exists from `Created` on; a deleted one comes back."""
+    view = case.view
+    wanted = view.key.state is KeyState.MISSING and view.client.api_key.source == "Generated"
+    if not wanted or view.client.paused or view.desired.problem is not None:
+        return None
+    blocked = [g for g in case.gateways if not case.usable(g) and not view.status.snapshot(g).empty]
+    return _waiting(case) if blocked else EnsureSecret()
+
+
+def look(case: Case) -> Effect | None:
+    """What is unknown is read before anything is decided on it."""
+    for gateway in case.gateways:
+        if not case.known(gateway) and case.usable(gateway):
+            return ReadLive(gateway)
+    return None
+
+
+def retire(case: Case) -> Effect | None:
+    """A Client that must not be live is taken off; an annotation waits for the settle time and records its intent first."""
+    if not case.retire:
+        return None
+    if case.verb == UNREGISTER:
+        if not case.settled:
+            return None
+        if case.view.status.action(UNREGISTER).in_progress != case.token and _anything_on(case):
+            return WriteStatus()
+    for gateway in case.gateways:
+        effect = _taken_off(case, gateway, Why.RETIRED)
+        if effect is not None:
+            return effect
+    return None
+
+
+def revoke(case: Case) -> Effect | None:
+    """A published contract whose Contract is gone is taken off at once, in every mode; nothing else is published by it."""
+    for gateway in case.gateways:
+        published = case.published[gateway]
+        gone = [entry for entry in published.contracts if not _stands(case, gateway, entry)]
+        if not gone or not case.known(gateway) or not case.writable(gateway):
+            continue
+        detail = ", ".join(f"contract {entry.name} taken off" for entry in gone)
+        target = _without(published, gone)
+        if target.empty or all(case.missing(gateway, entry) for entry in target.contracts):
+            return Unregister(gateway, Why.REVOKED, detail)
+        return Push(gateway, case.pushable(target), Why.REVOKED, detail, surgery=case.serves(gateway))
+    return None
+
+
+def reregister(case: Case) -> Effect | None:
+    """What was asked for by annotation: intent first, then every gateway that differs."""
+    if case.verb != REREGISTER or not case.settled or refused(case) or not _pushing_allowed(case):
+        return None
+    differing = [gateway for gateway in case.gateways if _differs(case, gateway)]
+    if not differing:
+        return None
+    if case.view.status.action(REREGISTER).in_progress != case.token:
+        return WriteStatus()
+    return _publish(case, differing, Why.REREGISTERED)
+
+
+def heal(case: Case) -> Effect | None:
+    """A gateway that does not have what is published gets exactly that again, never unpublished changes."""
+    if case.view.client.paused or case.view.key.state is not KeyState.VALID:
+        return None
+    for gateway in case.gateways:
+        published = case.published[gateway]
+        if published.empty or not case.known(gateway) or not case.writable(gateway):
+            continue
+        target = case.pushable(published)
+        returned = any(now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True))
+        if (case.serves(gateway) and not returned) or not any(entry.live for entry in target.contracts):
+            continue
+        if case.live(gateway).state is Live.ABSENT:
+            return Push(gateway, target, Why.HEALED, f"gateway {gateway} had lost the registration")
+        if returned:
+            return Push(gateway, target, Why.HEALED, f"an API is back on gateway {gateway}")
+        if gateway in case.view.correcting:
+            return Push(gateway, target, Why.CORRECTED, f"gateway {gateway} had something else")
+    return None
+
+
+def register_first(case: Case) -> Effect | None:
+    """The first valid Contract registers the Client, once its objects have been quiet for the settle time."""
+    if case.retire or case.anything_published or not case.any_valid or not _pushing_allowed(case):
+        return None
+    if not case.settled:
+        return Wait(until=case.view.settled_at)
+    return _publish(case, case.gateways, Why.REGISTERED)
+
+
+def publish_automatically(case: Case) -> Effect | None:
+    """With `publish: Automatic` a change is published as soon as it has settled."""
+    if case.view.desired.publish != "Automatic" or not case.pending or not case.any_valid:
+        return None
+    if case.retire or not _pushing_allowed(case):
+        return None
+    if not case.settled:
+        return Wait(until=case.view.settled_at)
+    return _publish(case, [gateway for gateway in case.gateways if _differs(case, gateway)], Why.PUBLISHED)
+
+
+def settle_new(case: Case) -> Effect | None:
+    """A new Client gets its first status once it has settled, so that one apply of everything is one write."""
+    if case.view.status.never_written and not case.settled and not case.view.client.meta.deleting:
+        return Wait(until=case.view.settled_at)
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    delete,
+    record,
+    finalize,
+    provide_key,
+    look,
+    retire,
+    revoke,
+    reregister,
+    heal,
+    register_first,
+    publish_automatically,
+    settle_new,
+)
+"""The order is the priority: what must go off, then what is recorded, then what may go on."""
+
+
+# What the rules share ------------------------------------------------------------------------------------------------
+
+
+def _write_what_changed(case: Case, *, changed: bool) -> Effect:
+    """Nothing is left to do but to say so, where it is not said yet."""
+    if changed:
+        return WriteStatus()
+    rows = changed_statuses(case)
+    if rows:
+        return WriteContracts(rows)
+    return _waiting(case)
+
+
+def _waiting(case: Case) -> Effect:
+    """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
+    if any(not case.usable(gateway) for gateway in case.gateways):
+        return Wait(retry=True)
+    times = [case.view.settled_at] if case.verb and not case.settled else []
+    times += [
+        case.live(gateway).since + case.view.grace
+        for gateway in case.gateways
+        if not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
+    ]
+    later = [time for time in times if time > case.view.now]
+    return Wait(until=min(later)) if later else Done()
+
+
+def _anything_on(case: Case) -> bool:
+    return any(case.live(gateway).state not in (Live.ABSENT, Live.FOREIGN) for gateway in case.gateways)
+
+
+def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
+    """The effect that takes the Client off one gateway; None when it is known to be off."""
+    state = case.live(gateway).state
+    if state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED)):
+        return None
+    if gateway not in case.view.managed and case.usable(gateway):
+        return None if why is Why.DELETED else Done()
+    if not case.usable(gateway):
+        return _stuck(case)
+    if state is Live.UNKNOWN:
+        return ReadLive(gateway)
+    return Unregister(gateway, why, f"taken off gateway {gateway}")
+
+
+def _stuck(case: Case) -> Effect:
+    """Taking off waits for a gateway: say so once, then try again."""
+    changed = report(case).to_json() != case.view.client.raw_status
+    return WriteStatus() if changed else Wait(retry=True)
+
+
+def _pushing_allowed(case: Case) -> bool:
+    view = case.view
+    return not view.client.paused and view.key.state is KeyState.VALID and view.desired.problem is None
+
+
+def _differs(case: Case, gateway: str) -> bool:
+    wanted = case.view.desired.snapshot(gateway)
+    published = case.published[gateway]
+    if wanted.empty and published.empty:
+        return False
+    return bool(difference(published, wanted)) or not case.serves(gateway)
+
+
+def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
+    """Push what is desired to the first of the gateways that can take it."""
+    for gateway in gateways:
+        if not case.known(gateway) or not case.writable(gateway) or case.live(gateway).state is Live.FOREIGN:
+            continue
+        wanted = case.view.desired.snapshot(gateway)
+        published = case.published[gateway]
+        detail = _words(difference(published, wanted))
+        if wanted.empty:
+            if not published.empty:
+                return Unregister(gateway, why, detail)
+            continue
+        target = case.pushable(replace(wanted, registered_at=published.registered_at))
+        if any(entry.live for entry in target.contracts):
+            return Push(gateway, target, why, detail)
+    return None
+
+
+def _words(changes: tuple[PendingChange, ...]) -> str:
+    shown = "; ".join(change.message for change in changes[:8])
+    return f"{shown}; and {len(changes) - 8} more" if len(changes) > 8 else shown
+
+
+def _stands(case: Case, gateway: str, entry: PublishedContract) -> bool:
+    """Whether a living Contract of this Client stands behind the published entry, on that gateway."""
+    identity = case.view.desired.identity
+    home = identity.gateway if identity is not None else gateway
+    return any(
+        contract.meta.uid == entry.uid and not contract.meta.deleting and (contract.gateway or home) == gateway
+        for contract in case.view.contracts
+    )
+
+
+def _without(snapshot: Snapshot, gone: list[PublishedContract]) -> Snapshot:
+    """The snapshot without these contracts and without the policies that only they had."""
+    contracts = tuple(entry for entry in snapshot.contracts if entry not in gone)
+    used = {identifier for entry in contracts for identifier in entry.policies}
+    return replace(
+        snapshot,
+        contracts=contracts,
+        policies=tuple(policy for policy in snapshot.policies if policy.id in used),
+    )

@@ -1,0 +1,86 @@
+"""Taking a registration that is ours over from the gateway, when the status that should describe it is lost.
+
+After a crash between a push and its status patch, after a restore or a wipe, the gateway is the only witness of what is published. What it
+has under our key is matched with the Contracts and Policies that exist; what matches nothing becomes an entry without a UID, which
+the revocation rule then takes off, because no Contract stands behind it.
+
+Invariants: never invents a contract that the gateway does not have. What this module deliberately does not do: decide whose the registration is.
+"""
+
+from __future__ import annotations
+
+from registrar.lifecycle.model import LiveContract, LiveFact, LivePolicy, View
+from registrar.resources.objects import ApiRef, ContractObject
+from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
+
+
+def recovered(view: View, gateway: str, *, registered_at: str) -> Snapshot:
+    """The snapshot that describes what the gateway was found to have."""
+    fact = view.live[gateway]
+    policies: dict[str, PublishedPolicy] = {}
+    contracts = tuple(_contract(view, gateway, live, policies) for live in fact.contracts)
+    return Snapshot(
+        gateway=gateway,
+        policies=tuple(policies[key] for key in sorted(policies)),
+        contracts=tuple(sorted(contracts, key=lambda contract: contract.name)),
+        hash=fact.digest,
+        registered_at=registered_at,
+    )
+
+
+def _contract(
+    view: View, gateway: str, live: LiveContract, policies: dict[str, PublishedPolicy]
+) -> PublishedContract:
+    owner = _owner(view, gateway, live.api)
+    wanted = _wanted(view, gateway, owner)
+    identifiers = []
+    for position, policy in enumerate(live.policies):
+        match = _match(view, gateway, policy, wanted, taken=identifiers)
+        if match is None:
+            match = _unmatched(live.api, position, policy)
+        policies[match.id] = match
+        identifiers.append(match.id)
+    return PublishedContract(
+        name=owner.meta.name if owner is not None else str(live.api),
+        uid=owner.meta.uid if owner is not None else "",
+        organization=live.api.organization,
+        api=live.api.name,
+        version=live.api.version,
+        plan=live.plan,
+        policies=tuple(identifiers),
+    )
+
+
+def _owner(view: View, gateway: str, api: ApiRef) -> ContractObject | None:
+    """The valid Contract for that API version there, so that a duplicate never claims it."""
+    valid = {entry.uid for entry in view.desired.snapshot(gateway).contracts}
+    return next((c for c in view.contracts if c.meta.uid in valid and c.api == api), None)
+
+
+def _wanted(view: View, gateway: str, owner: ContractObject | None) -> tuple[PublishedPolicy, ...]:
+    """The policies that the Contract should have now, in order: the candidates for what was found."""
+    snapshot = view.desired.snapshot(gateway)
+    entry = next((c for c in snapshot.contracts if owner is not None and c.uid == owner.meta.uid), None)
+    if entry is None:
+        return ()
+    return tuple(policy for key in entry.policies if (policy := snapshot.policy(key)) is not None)
+
+
+def _match(
+    view: View, gateway: str, live: LivePolicy, wanted: tuple[PublishedPolicy, ...], *, taken: list[str]
+) -> PublishedPolicy | None:
+    return next(
+        (
+            policy
+            for policy in wanted
+            if policy.id not in taken and view.fingerprints.get((gateway, policy.id)) == live.fingerprint
+        ),
+        None,
+    )
+
+
+def _unmatched(api: ApiRef, position: int, policy: LivePolicy) -> PublishedPolicy:
+    """A policy that no object explains: kept as it is until the next publish replaces it."""
+    return PublishedPolicy(
+        id=f"Found:{api}/{position}", source="Found", type=policy.type, rollout="OnPublish", config=policy.config
+    )

@@ -1,0 +1,211 @@
+"""The slim, typed form in which the operator keeps objects in memory.
+
+A custom resource as JSON in Python costs 10 to 15 KiB; 60,000 of them would cost more memory than the operator may use.
+What is kept is what decisions need, in frozen slotted dataclasses whose repeated strings are shared. `parse.py` makes them.
+
+Invariants: an object here is never changed, only replaced; no field holds a Secret byte but `SecretObject.data`, which
+is left out of every repr. What this module deliberately does not do: validate (the API server did, by the CRDs' schemas) or decide.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from registrar.resources.status import ClientStatus, ContractStatus
+
+REREGISTER = "reregister"
+UNREGISTER = "unregister"
+VERBS = (UNREGISTER, REREGISTER)
+"""The verbs that an annotation can ask for today; the first of several new ones wins."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ApiRef:
+    """One version of one API in an organization of a gateway."""
+
+    organization: str
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        """The form that messages use."""
+        return f"{self.organization}/{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What every kind shares of `metadata`; `created_at` is in seconds since the epoch, `resource_version` is opaque but to the store."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created_at: float
+    deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeySpec:
+    """`Client.spec.apiKey`: where the key is, and what the generated Secret carries."""
+
+    source: str = "Generated"
+    secret_name: str = ""
+    secret_key: str = "apiKey"  # noqa: S105 - the name of an entry, not a secret
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientObject:
+    """A Client; `organization`, `gateway`, `publish` and `deletion_policy` are empty where the spec leaves them to defaults."""
+
+    meta: Meta
+    finalizers: tuple[str, ...]
+    tokens: tuple[tuple[str, str], ...]
+    organization: str
+    client_id: str
+    version: str
+    gateway: str
+    publish: str
+    state: str
+    paused: bool
+    deletion_policy: str
+    api_key: ApiKeySpec
+    status_blob: bytes = field(repr=False)
+    phase: str = ""
+    force_delete: str = ""
+
+    @property
+    def secret_name(self) -> str:
+        """The key Secret's name, with the default applied."""
+        return self.api_key.secret_name or f"{self.meta.name}-api-key"
+
+    @property
+    def raw_status(self) -> dict[str, Any]:
+        """The status as it is on the API server."""
+        loaded: dict[str, Any] = orjson.loads(zlib.decompress(self.status_blob)) if self.status_blob else {}
+        return loaded
+
+    @property
+    def status(self) -> ClientStatus:
+        """The status, parsed; parsing again is cheaper than keeping 10,000 of them."""
+        return ClientStatus.parse(self.raw_status)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractObject:
+    """A Contract; `gateway` is empty where the spec leaves it to the Client."""
+
+    meta: Meta
+    client: str
+    api: ApiRef
+    plan: str
+    gateway: str
+    status: ContractStatus
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """What a Policy is attached to; `organization` and `version` are empty where the kind has none."""
+
+    kind: str
+    name: str
+    organization: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyObject:
+    """A Policy; `config` is canonical JSON (sorted keys) of the one typed member that `type` names."""
+
+    meta: Meta
+    targets: tuple[TargetRef, ...]
+    order: int
+    rollout: str
+    type: str
+    config: str
+    status_blob: bytes = field(repr=False, default=b"")
+
+    @property
+    def raw_status(self) -> dict[str, Any]:
+        """The status as it is on the API server."""
+        loaded: dict[str, Any] = orjson.loads(self.status_blob) if self.status_blob else {}
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationClaim:
+    """One entry of `RuntimeGateway.spec.organizations`: the namespaces that own the organization."""
+
+    name: str
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayObject:
+    """A RuntimeGateway; `requests_per_second` is 0 where no limit is set, `drift_interval` is in seconds, 0 for the setting's."""
+
+    meta: Meta
+    type: str
+    endpoint: str
+    public_endpoint: str
+    credentials_secret: str
+    ca_bundle: str
+    allow_plain_http: bool
+    mode: str
+    default: bool
+    contracts: str
+    default_publish: str
+    default_deletion_policy: str
+    organizations: tuple[OrganizationClaim, ...]
+    max_in_flight: int
+    requests_per_second: float
+    drift_mode: str
+    drift_interval: float
+    finalizers: tuple[str, ...] = ()
+    status_blob: bytes = field(repr=False, default=b"")
+
+    @property
+    def raw_status(self) -> dict[str, Any]:
+        """The status as it is on the API server."""
+        loaded: dict[str, Any] = orjson.loads(self.status_blob) if self.status_blob else {}
+        return loaded
+
+    def owned_organizations(self, namespace: str) -> tuple[str, ...]:
+        """The organizations that `namespace` may use here: those whose entry names it, else the one of its own name."""
+        listed = tuple(claim.name for claim in self.organizations if namespace in claim.namespaces)
+        if any(claim.name == namespace for claim in self.organizations):
+            return listed
+        return (*listed, namespace)
+
+    def default_organization(self, namespace: str) -> str | None:
+        """The one organization that a Client of `namespace` gets without naming one; None when several could be meant."""
+        listed = tuple(claim.name for claim in self.organizations if namespace in claim.namespaces)
+        candidates = listed or self.owned_organizations(namespace)
+        return candidates[0] if len(candidates) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantObject:
+    """An APIGrant; kept so that every kind is loaded before the first decision. Grants decide from `contracts: Granted` on."""
+
+    meta: Meta
+
+
+@dataclass(frozen=True, slots=True)
+class SecretObject:
+    """A labelled Secret; `owner_uid` is the UID of the Client that controls it, or empty."""
+
+    meta: Meta
+    owner_uid: str
+    allowed: bool
+    data: Mapping[str, bytes] = field(repr=False)
+
+
+AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject

@@ -1,0 +1,251 @@
+"""From JSON of the API server to the slim objects that the operator keeps.
+
+Invariants: repeated texts (namespaces, plans, organizations, statuses of contracts) are shared between objects; nothing of `managedFields`
+or of other tools' annotations survives. The schema has been enforced by the API server; what is still missing here is treated as absent.
+What this module deliberately does not do: fill defaults that depend on other objects (see `lifecycle.desired`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+import orjson
+
+from registrar.resources.objects import (
+    VERBS,
+    AnyObject,
+    ApiKeySpec,
+    ApiRef,
+    ClientObject,
+    ContractObject,
+    GatewayObject,
+    GrantObject,
+    Meta,
+    OrganizationClaim,
+    PolicyObject,
+    SecretObject,
+    TargetRef,
+)
+from registrar.resources.status import ContractStatus, canonical
+from registrar.resources.times import parse_timestamp
+
+GROUP = "gateway-registrar.dev"
+ALLOW_USE_LABEL = f"{GROUP}/allow-use"
+POLICY_TYPES = (
+    "rateLimit",
+    "quota",
+    "transferQuota",
+    "ipAllowList",
+    "ipBlockList",
+    "basicAuthentication",
+    "authorization",
+    "caching",
+    "ignoredResources",
+    "timeRestrictedAccess",
+    "urlRewriting",
+    "custom",
+)
+_SHARED_STATUSES = 65_536
+
+
+@lru_cache(maxsize=4096)
+def _epoch(text: str) -> float:
+    return parse_timestamp(text) if text else 0.0
+
+
+@lru_cache(maxsize=_SHARED_STATUSES)
+def _shared(status: ContractStatus) -> ContractStatus:
+    return status
+
+
+@lru_cache(maxsize=_SHARED_STATUSES)
+def _api(organization: str, name: str, version: str) -> ApiRef:
+    return ApiRef(organization, name, version)
+
+
+def parse_meta(raw: Mapping[str, Any]) -> Meta:
+    """`metadata` of any object."""
+    meta = raw["metadata"]
+    return Meta(
+        namespace=intern(meta.get("namespace", "")),
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        generation=meta.get("generation", 0),
+        created_at=_epoch(meta.get("creationTimestamp") or ""),
+        deleting=bool(meta.get("deletionTimestamp")),
+    )
+
+
+def parse_client(raw: Mapping[str, Any]) -> ClientObject:
+    """A Client."""
+    spec = raw.get("spec") or {}
+    status = raw.get("status") or {}
+    metadata = raw["metadata"]
+    annotations = metadata.get("annotations") or {}
+    key = spec.get("apiKey") or {}
+    template = key.get("secretTemplate") or {}
+    return ClientObject(
+        meta=parse_meta(raw),
+        finalizers=tuple(intern(name) for name in metadata.get("finalizers") or ()),
+        tokens=tuple((verb, token) for verb in VERBS if (token := annotations.get(f"{GROUP}/{verb}"))),
+        organization=intern(spec.get("organization", "")),
+        client_id=spec.get("clientId", "") or metadata["name"],
+        version=intern(spec.get("version", "1.0")),
+        gateway=intern((spec.get("gatewayRef") or {}).get("name", "")),
+        publish=intern(spec.get("publish", "")),
+        state=intern(spec.get("state", "Registered")),
+        paused=bool(spec.get("paused")),
+        deletion_policy=intern(spec.get("deletionPolicy", "")),
+        api_key=_api_key(
+            key.get("source", "Generated"),
+            key.get("secretName", ""),
+            key.get("secretKey", "apiKey"),
+            tuple(sorted((template.get("labels") or {}).items())),
+            tuple(sorted((template.get("annotations") or {}).items())),
+        ),
+        status_blob=zlib.compress(orjson.dumps(status), 1) if status else b"",
+        phase=intern(str(status.get("phase", ""))),
+        force_delete=annotations.get(f"{GROUP}/force-delete", ""),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _api_key(
+    source: str,
+    secret_name: str,
+    secret_key: str,
+    labels: tuple[tuple[str, str], ...],
+    annotations: tuple[tuple[str, str], ...],
+) -> ApiKeySpec:
+    return ApiKeySpec(source, secret_name, secret_key, labels, annotations)
+
+
+def parse_contract(raw: Mapping[str, Any]) -> ContractObject:
+    """A Contract."""
+    spec = raw["spec"]
+    api = spec["api"]
+    return ContractObject(
+        meta=parse_meta(raw),
+        client=spec["clientRef"]["name"],
+        api=_api(api["organization"], api["name"], api["version"]),
+        plan=intern(spec.get("plan", "")),
+        gateway=intern((spec.get("gatewayRef") or {}).get("name", "")),
+        status=_shared(ContractStatus.parse(raw.get("status") or {})),
+    )
+
+
+def parse_policy(raw: Mapping[str, Any]) -> PolicyObject:
+    """A Policy; its one typed member becomes `type` and `config`."""
+    spec = raw["spec"]
+    type_ = next((name for name in POLICY_TYPES if name in spec), "")
+    status = raw.get("status") or {}
+    return PolicyObject(
+        meta=parse_meta(raw),
+        targets=tuple(
+            TargetRef(
+                kind=target["kind"],
+                name=target["name"],
+                organization=target.get("organization", ""),
+                version=target.get("version", ""),
+            )
+            for target in spec.get("targetRefs") or ()
+        ),
+        order=spec.get("order", 0),
+        rollout=spec.get("rollout", ""),
+        type=type_,
+        config=canonical(spec.get(type_) or {}),
+        status_blob=orjson.dumps(status) if status else b"",
+    )
+
+
+def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
+    """A RuntimeGateway."""
+    spec = raw["spec"]
+    apiman = spec.get("apiman") or {}
+    defaults = spec.get("defaults") or {}
+    limits = spec.get("limits") or {}
+    drift = spec.get("drift") or {}
+    status = raw.get("status") or {}
+    return GatewayObject(
+        meta=parse_meta(raw),
+        type=spec.get("type", ""),
+        endpoint=apiman.get("endpoint", ""),
+        public_endpoint=apiman.get("publicEndpoint", ""),
+        credentials_secret=(apiman.get("credentialsSecretRef") or {}).get("name", ""),
+        ca_bundle=apiman.get("caBundle", ""),
+        allow_plain_http=bool(apiman.get("allowPlainHttp")),
+        mode=spec.get("mode", "Manage"),
+        default=bool(spec.get("default")),
+        contracts=spec.get("contracts", "Granted"),
+        default_publish=defaults.get("publish", "Manual"),
+        default_deletion_policy=defaults.get("deletionPolicy", "Unregister"),
+        organizations=tuple(
+            OrganizationClaim(name=row["name"], namespaces=tuple(row.get("namespaces") or ()))
+            for row in spec.get("organizations") or ()
+        ),
+        max_in_flight=int(limits.get("maxInFlight", 20)),
+        requests_per_second=float(limits.get("requestsPerSecond", 0)),
+        drift_mode=drift.get("mode", "Correct"),
+        drift_interval=_seconds(drift.get("interval")),
+        finalizers=tuple(raw["metadata"].get("finalizers") or ()),
+        status_blob=orjson.dumps(status) if status else b"",
+    )
+
+
+def _seconds(text: str | int | None) -> float:
+    """A duration such as `10m` or `90s` in seconds; 0 when absent. The schema admits only this form."""
+    if not text:
+        return 0.0
+    if isinstance(text, int):
+        return float(text)
+    total, digits = 0.0, ""
+    for letter in text:
+        if letter.isdigit():
+            digits += letter
+        else:
+            total += int(digits or 0) * {"h": 3600, "m": 60, "s": 1}.get(letter, 0)
+            digits = ""
+    return total
+
+
+def parse_grant(raw: Mapping[str, Any]) -> GrantObject:
+    """An APIGrant."""
+    return GrantObject(meta=parse_meta(raw))
+
+
+def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
+    """A Secret, from the labelled ones that the operator may see; entries that are no base64 are dropped."""
+    metadata = raw["metadata"]
+    owner = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), None)
+    data = {}
+    for key, value in (raw.get("data") or {}).items():
+        try:
+            data[intern(key)] = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+    return SecretObject(
+        meta=parse_meta(raw),
+        owner_uid=owner["uid"] if owner and owner.get("apiVersion", "").startswith(f"{GROUP}/") else "",
+        allowed=(metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true",
+        data=data,
+    )
+
+
+PARSERS: Mapping[str, Callable[[Mapping[str, Any]], AnyObject]] = {
+    "Client": parse_client,
+    "Contract": parse_contract,
+    "Policy": parse_policy,
+    "RuntimeGateway": parse_gateway,
+    "APIGrant": parse_grant,
+    "Secret": parse_secret,
+}
+"""The parser of each kind that the operator watches."""
+
+__all__ = ["ALLOW_USE_LABEL", "GROUP", "PARSERS", "POLICY_TYPES"]
