@@ -1,7 +1,8 @@
-"""What all kinds share: name rules, bounded field types, references, conditions, and the words in which a field is described.
+"""What all kinds share: name rules, bounded field types, references, conditions, and how a field is described.
 
-Invariants: every string, list and map has a bound; every field has a description with its default and an example (`about` asks for it).
-What this module deliberately does not do: say what any kind looks like, or how models become a CRD (see `schema`).
+Invariants: every string, list and map has a bound; every field has a description with its default and an example
+(`about` asks for it). What this module deliberately does not do: say what any kind looks like, or how models become a
+CRD (see `schema`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ VERSION = "v1alpha1"
 CATEGORY = "gateway-registrar"
 
 GATEWAY_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""What an organization, client, API, plan or version may be called: it goes into a URL path, so never `.`, `..`, `/` or `%`."""
+"""What an organization, client, API, plan or version may be called: it goes into a URL path, so never `.`, `..`, `/`
+or `%`.
+"""
 GATEWAY_NAME_LENGTH = 128
 """Longest organization, client id, API name or plan, in characters."""
 GATEWAY_VERSION_LENGTH = 60
@@ -27,7 +30,9 @@ CLIENT_OBJECT_NAME_LENGTH = 63
 DNS_LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
-"""A duration in whole hours, minutes and seconds; six digits of each can't overflow the 64 bits in which CEL counts nanoseconds."""
+"""A duration in whole hours, minutes and seconds; six digits of each can't overflow the 64 bits in which CEL counts
+nanoseconds.
+"""
 SECRET_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
 LABEL_VALUE_PATTERN = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 HTTP_HEADER_PATTERN = r"^[A-Za-z][A-Za-z0-9-]*$"
@@ -48,15 +53,17 @@ class ApiModel(BaseModel):
 def rule(expression: str, message: str, *, field: str = "") -> dict[str, str]:
     """One CEL rule of `x-kubernetes-validations`.
 
-    `message` says what is allowed; `field` is the path, from where the rule stands, that the error names, such as `.organization`.
+    `message` says what is allowed; `field` is the path, from where the rule stands, that the error names, such as
+    `.organization`.
     """
     return {"rule": expression, "message": message} | ({"fieldPath": field} if field else {})
 
 
 def immutable(field: str, *, advice: str) -> dict[str, str]:
-    """The rule, for the `spec` that holds it, that `field` (a camelCase name) keeps its value, and stays absent when it was.
+    """The rule that `field` (a camelCase name) keeps its value, and stays absent when it was.
 
-    It stands on the parent, because a transition rule on an optional field itself is skipped when the field is added or removed.
+    It stands on the parent (`spec`), because a transition rule on an optional field itself is skipped when the field is added
+    or removed.
     """
     return rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
@@ -75,8 +82,9 @@ def about(  # noqa: D417 - **bounds are pydantic's own
 ) -> Any:
     """Describe a field.
 
-    `text` says what it is for; `unit` what a number counts; `default` what an absent field means where the schema can't say so; `extra`
-    goes into the schema as it is; `bounds` are pydantic's (`max_length`, `ge`, `pattern`...). `schema` makes one text of all of them.
+    `text` says what it is for; `unit` what a number counts; `default` what an absent field means where the schema
+    can't say so; `extra` goes into the schema as it is; `bounds` are pydantic's (`max_length`, `ge`, `pattern`...).
+    `schema` makes one text of all of them.
     """
     notes = {"x-unit": unit, "x-default": default}
     merged = {key: value for key, value in notes.items() if value} | (extra or {})
@@ -86,8 +94,11 @@ def about(  # noqa: D417 - **bounds are pydantic's own
 MAP_BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 SET = {"x-kubernetes-list-type": "set"}
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
-NO_EXPANSION = rules(rule("!self.contains('${')", "must not hold ${: the gateway would expand its own environment there"))
+NO_EXPANSION = rules(
+    rule("!self.contains('${')", "must not hold ${: the gateway would expand its own environment there")
+)
 
+PlainText = Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=NO_EXPANSION)]
 GatewayName = Annotated[str, Field(pattern=GATEWAY_NAME_PATTERN, min_length=1, max_length=GATEWAY_NAME_LENGTH)]
 GatewayVersion = Annotated[str, Field(pattern=GATEWAY_NAME_PATTERN, min_length=1, max_length=GATEWAY_VERSION_LENGTH)]
 ObjectName = Annotated[str, Field(pattern=DNS_SUBDOMAIN_PATTERN, min_length=1, max_length=253)]
@@ -109,11 +120,23 @@ class GatewayRef(ApiModel):
 
 
 class SecretKeyRef(ApiModel):
-    """One entry of a Secret in the same namespace; the Secret must carry the label `gateway-registrar.dev/allow-use: "true"`."""
+    """One entry of a Secret in the same namespace, which carries `gateway-registrar.dev/allow-use: "true"`."""
 
-    name: Annotated[ObjectName, about("The metadata.name of the Secret, in the namespace of the object that refers to it.", example="ldap-bind")]
+    name: Annotated[
+        ObjectName,
+        about(
+            "The metadata.name of the Secret, in the namespace of the object that refers to it.", example="ldap-bind"
+        ),
+    ]
     key: Annotated[
-        str, about("Which entry of the Secret's data to read.", example="password", pattern=SECRET_KEY_PATTERN, min_length=1, max_length=253)
+        str,
+        about(
+            "Which entry of the Secret's data to read.",
+            example="password",
+            pattern=SECRET_KEY_PATTERN,
+            min_length=1,
+            max_length=253,
+        ),
     ] = "password"
 
 
@@ -123,17 +146,22 @@ class LabelSelectorRequirement(ApiModel):
     key: Annotated[LabelKey, about("The label that the requirement is about.", example="team")]
     operator: Annotated[
         Literal["In", "NotIn", "Exists", "DoesNotExist"],
-        about("How the label's value relates to the values: In and NotIn need some, Exists and DoesNotExist take none.", example="In"),
+        about(
+            "How the label's value relates to the values: In and NotIn need some, Exists and DoesNotExist take none.",
+            example="In",
+        ),
     ]
     values: Annotated[
         list[LabelValue] | None,
-        about("The values that In and NotIn compare with.", example=["shop"], default="none", max_length=32, extra=ATOMIC),
+        about(
+            "The values that In and NotIn compare with.", example=["shop"], default="none", max_length=32, extra=ATOMIC
+        ),
     ] = None
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 : !has(self.values) || size(self.values) == 0",
+                "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
                 "values are needed with the operators In and NotIn, and not allowed with Exists and DoesNotExist",
                 field=".values",
             )
@@ -142,11 +170,16 @@ class LabelSelectorRequirement(ApiModel):
 
 
 class LabelSelector(ApiModel):
-    """Which namespaces are meant, by their labels; all requirements must hold, and an empty selector means every namespace."""
+    """Which namespaces are meant, by their labels: all requirements must hold, so an empty selector means each."""
 
     match_labels: Annotated[
         dict[str, LabelValue] | None,
-        about("Labels that a namespace must carry with exactly these values.", example={"team": "shop"}, default="none", max_length=32),
+        about(
+            "Labels that a namespace must carry with exactly these values.",
+            example={"team": "shop"},
+            default="none",
+            max_length=32,
+        ),
     ] = None
     match_expressions: Annotated[
         list[LabelSelectorRequirement] | None,
@@ -184,12 +217,16 @@ class ConditionModel(ApiModel):
             max_length=1024,
         ),
     ]
-    message: Annotated[Message, about("Why, for people, and what to do next.", example="All 3 contracts are live on gateway default.")]
+    message: Annotated[
+        Message, about("Why, for people, and what to do next.", example="All 3 contracts are live on gateway default.")
+    ]
     last_transition_time: Annotated[
-        datetime, about("When the status last changed from one value to another, in RFC 3339.", example="2026-01-31T12:00:00Z")
+        datetime,
+        about("When the status last changed from one value to another, in RFC 3339.", example="2026-01-31T12:00:00Z"),
     ]
     observed_generation: Annotated[
-        int | None, about("The metadata.generation that the condition was judged on.", example=3, default="none", ge=-1, le=2**53)
+        int | None,
+        about("The metadata.generation that the condition was judged on.", example=3, default="none", ge=-1, le=2**53),
     ] = None
 
 
@@ -198,7 +235,12 @@ class StatusModel(ApiModel):
 
     observed_generation: Annotated[
         int,
-        about("The metadata.generation that this status was judged on; -1 means that the operator has not seen the object.", example=3, ge=-1, le=2**53),
+        about(
+            "The metadata.generation that this status was judged on; -1 until the operator has seen the object.",
+            example=3,
+            ge=-1,
+            le=2**53,
+        ),
     ] = -1
     conditions: Annotated[
         list[ConditionModel] | None,

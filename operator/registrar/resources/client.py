@@ -1,7 +1,8 @@
 """The Client: one version of one application that calls APIs, with one API key for all of its Contracts.
 
-What the schema deliberately does not do: give `publish` and `deletionPolicy` a default (the RuntimeGateway may), or check what other
-objects decide (whether the gateway exists, whether the namespace may use the organization): those become conditions.
+What the schema deliberately does not do: give `publish` and `deletionPolicy` a default (the RuntimeGateway may), or
+check what other objects decide (whether the gateway exists, whether the namespace may use the organization): those
+become conditions.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict
-
 from registrar.resources.base import (
     CLIENT_OBJECT_NAME_LENGTH,
     GROUP,
@@ -41,17 +41,28 @@ class SecretTemplate(ApiModel):
             example={"team": "shop"},
             default="none",
             max_length=32,
-            extra=rules(rule(f"self.all(k, !k.startsWith({_OWN_PREFIX}))", f"labels must not use keys under {GROUP}/, which are the operator's")),
+            extra=rules(
+                rule(
+                    f"self.all(k, !k.startsWith({_OWN_PREFIX}))",
+                    f"labels must not use keys under {GROUP}/, which are the operator's",
+                )
+            ),
         ),
     ] = None
     annotations: Annotated[
-        dict[str, Annotated[str, about("The annotation's value, as any text.", example="refresh", max_length=4096)]] | None,
+        dict[str, Annotated[str, about("The annotation's value, as any text.", example="refresh", max_length=4096)]]
+        | None,
         about(
             "Annotations for the Secret. Keys under gateway-registrar.dev/ are the operator's.",
             example={"reloader.example.com/match": "true"},
             default="none",
             max_length=32,
-            extra=rules(rule(f"self.all(k, !k.startsWith({_OWN_PREFIX}))", f"annotations must not use keys under {GROUP}/, which are the operator's")),
+            extra=rules(
+                rule(
+                    f"self.all(k, !k.startsWith({_OWN_PREFIX}))",
+                    f"annotations must not use keys under {GROUP}/, which are the operator's",
+                )
+            ),
         ),
     ] = None
 
@@ -66,7 +77,10 @@ class KeyRotation(ApiModel):
             unit="a duration in hours, minutes and seconds, between 1h and 87600h",
             example="720h",
             extra=rules(
-                rule("duration(self) >= duration('1h') && duration(self) <= duration('87600h')", "interval must be between 1h and 87600h (10 years)")
+                rule(
+                    "duration(self) >= duration('1h') && duration(self) <= duration('87600h')",
+                    "interval must be between 1h and 87600h (10 years)",
+                )
             ),
         ),
     ]
@@ -80,7 +94,13 @@ class KeyRotation(ApiModel):
     ] = "1h"
 
     model_config = ConfigDict(
-        json_schema_extra=rules(rule("duration(self.overlap) < duration(self.interval)", "overlap must be shorter than interval", field=".overlap"))
+        json_schema_extra=rules(
+            rule(
+                "duration(self.overlap) < duration(self.interval)",
+                "overlap must be shorter than interval",
+                field=".overlap",
+            )
+        )
     )
 
 
@@ -90,18 +110,28 @@ class ApiKey(ApiModel):
     source: Annotated[
         Literal["Generated", "Existing"],
         about(
-            "Generated: the operator makes a key of 256 random bits and owns the Secret. Existing: the Secret is yours, named by secretName, "
-            'and carries the label gateway-registrar.dev/allow-use: "true".',
+            "Generated: the operator makes a key of 256 random bits and owns the Secret. "
+            'Existing: the Secret is yours, named by secretName, and carries the label gateway-registrar.dev/allow-use: "true".',
             example="Generated",
         ),
     ] = "Generated"
     secret_name: Annotated[
         ObjectName | None,
-        about("The Secret that holds the key, in the Client's namespace.", default="<metadata.name>-api-key", example="checkout-api-key"),
+        about(
+            "The Secret that holds the key, in the Client's namespace.",
+            default="<metadata.name>-api-key",
+            example="checkout-api-key",
+        ),
     ] = None
     secret_key: Annotated[
         str,
-        about("Which entry of the Secret's data is the key.", example="apiKey", pattern=SECRET_KEY_PATTERN, min_length=1, max_length=253),
+        about(
+            "Which entry of the Secret's data is the key.",
+            example="apiKey",
+            pattern=SECRET_KEY_PATTERN,
+            min_length=1,
+            max_length=253,
+        ),
     ] = "apiKey"
     secret_template: Annotated[
         SecretTemplate | None,
@@ -118,8 +148,16 @@ class ApiKey(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.source != 'Existing' || has(self.secretName)", "secretName is required when source is Existing", field=".secretName"),
-            rule("self.source == 'Generated' || !has(self.rotation)", "rotation is allowed only when source is Generated", field=".rotation"),
+            rule(
+                "self.source != 'Existing' || has(self.secretName)",
+                "secretName is required when source is Existing",
+                field=".secretName",
+            ),
+            rule(
+                "self.source == 'Generated' || !has(self.rotation)",
+                "rotation is allowed only when source is Generated",
+                field=".rotation",
+            ),
             rule(
                 "self.source == 'Generated' || !has(self.secretTemplate)",
                 "secretTemplate is allowed only when source is Generated",
@@ -134,7 +172,11 @@ class ClientSpec(ApiModel):
 
     organization: Annotated[
         GatewayName | None,
-        about("The organization on the gateway that the client belongs to.", default="the one organization of the namespace", example="shop"),
+        about(
+            "The organization on the gateway that the client belongs to.",
+            default="the one organization of the namespace",
+            example="shop",
+        ),
     ] = None
     client_id: Annotated[
         GatewayName | None,
@@ -145,31 +187,55 @@ class ClientSpec(ApiModel):
         about(
             "The version of the application; each version is a Client with a key of its own.",
             example="2.1",
-            extra=rules(rule("!self.endsWith('.r')", "version must not end with .r, which the operator appends while a key is rotated")),
+            extra=rules(
+                rule(
+                    "!self.endsWith('.r')",
+                    "version must not end with .r, which the operator appends while a key is rotated",
+                )
+            ),
         ),
     ] = "1.0"
     display_name: Annotated[
-        str | None, about("A name for people; it is not sent to the gateway.", default="none", example="Checkout service", max_length=128)
+        str | None,
+        about(
+            "A name for people; it is not sent to the gateway.",
+            default="none",
+            example="Checkout service",
+            max_length=128,
+        ),
     ] = None
     description: Annotated[
         str | None,
-        about("What the application is; it is not sent to the gateway.", default="none", example="Takes orders from the shop.", max_length=1024),
+        about(
+            "What the application is; it is not sent to the gateway.",
+            default="none",
+            example="Takes orders from the shop.",
+            max_length=1024,
+        ),
     ] = None
     gateway_ref: Annotated[
         GatewayRef | None,
-        about("The RuntimeGateway to register on.", default="the RuntimeGateway with spec.default: true", example={"name": "default"}),
+        about(
+            "The RuntimeGateway to register on.",
+            default="the RuntimeGateway with spec.default: true",
+            example={"name": "default"},
+        ),
     ] = None
     publish: Annotated[
         Literal["Manual", "Automatic"] | None,
         about(
-            "Manual: changes wait until the annotation gateway-registrar.dev/reregister gets a new token. Automatic: changes reach the gateway at once.",
+            "Manual: changes wait until the annotation gateway-registrar.dev/reregister gets a new token. "
+            "Automatic: changes reach the gateway at once.",
             default="the RuntimeGateway's spec.defaults.publish, which is Manual unless it says otherwise",
             example="Manual",
         ),
     ] = None
     state: Annotated[
         Literal["Registered", "Retired"],
-        about("Registered: the client may call APIs. Retired: it is taken off the gateway and stays off.", example="Registered"),
+        about(
+            "Registered: the client may call APIs. Retired: it is taken off the gateway and stays off.",
+            example="Registered",
+        ),
     ] = "Registered"
     paused: Annotated[
         bool,
@@ -190,7 +256,8 @@ class ClientSpec(ApiModel):
     deletion_policy: Annotated[
         Literal["Unregister", "Retain"] | None,
         about(
-            "What deleting the Client does. Unregister: takes it off the gateway and deletes a generated Secret. Retain: leaves both.",
+            "What deleting the Client does. Unregister: takes it off the gateway and deletes a generated Secret. "
+            "Retain: leaves both.",
             default="the RuntimeGateway's spec.defaults.deletionPolicy, which is Unregister unless it says otherwise",
             example="Unregister",
         ),
@@ -209,7 +276,8 @@ class ClientSpec(ApiModel):
 CLIENT_RULES = rules(
     rule(
         f"size(self.metadata.name) <= {CLIENT_OBJECT_NAME_LENGTH}",
-        f"metadata.name must have at most {CLIENT_OBJECT_NAME_LENGTH} characters, because the name of the key Secret is made from it",
+        f"metadata.name must have at most {CLIENT_OBJECT_NAME_LENGTH} characters, "
+        "because the name of the key Secret is made from it",
     )
 )
 """Rules that stand on the whole object, the only place from which CEL sees `metadata.name`."""

@@ -1,13 +1,14 @@
 """The status of a Client: its phase, the published snapshot of each gateway, what is pending, and what was done.
 
-Invariants: no secret value is part of it; every list has a bound. Only the keys of lists are required, so that a status written by an
-older or newer operator still validates. What this module deliberately does not do: hold the form in which the operator keeps a status.
+Invariants: no secret value is part of it; every list has a bound. Only the keys of lists are required, so that a
+status written by an older or newer operator still validates. What this module deliberately does not do: hold the form
+in which the operator keeps a status.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from registrar.resources.base import (
     ATOMIC,
@@ -20,6 +21,7 @@ from registrar.resources.base import (
     StatusModel,
     about,
 )
+from registrar.resources.client_snapshot import PublishedGateway
 
 _TIME = "2026-01-31T12:00:00Z"
 
@@ -27,103 +29,59 @@ _TIME = "2026-01-31T12:00:00Z"
 class IdentityModel(ApiModel):
     """Who the Client is on the gateway, with all defaults resolved; fixed before the first push."""
 
-    organization: Annotated[ShortText | None, about("The organization on the gateway.", default="none", example="shop")] = None
-    client_id: Annotated[ShortText | None, about("The client's id on the gateway.", default="none", example="checkout")] = None
-    version: Annotated[ShortText | None, about("The client's version on the gateway.", default="none", example="1.0")] = None
-    gateway: Annotated[ShortText | None, about("The RuntimeGateway that the Client is registered on.", default="none", example="default")] = None
+    organization: Annotated[
+        ShortText | None, about("The organization on the gateway.", default="none", example="shop")
+    ] = None
+    client_id: Annotated[
+        ShortText | None, about("The client's id on the gateway.", default="none", example="checkout")
+    ] = None
+    version: Annotated[
+        ShortText | None, about("The client's version on the gateway.", default="none", example="1.0")
+    ] = None
+    gateway: Annotated[
+        ShortText | None,
+        about("The RuntimeGateway that the Client is registered on.", default="none", example="default"),
+    ] = None
 
 
 class ApiKeyStatus(ApiModel):
     """Where the key is and how old it is; never the key itself."""
 
-    secret_name: Annotated[ShortText | None, about("The Secret that holds the key.", default="none", example="checkout-api-key")] = None
-    created_at: Annotated[datetime | None, about("When the key was made, in RFC 3339.", default="none", example=_TIME)] = None
+    secret_name: Annotated[
+        ShortText | None, about("The Secret that holds the key.", default="none", example="checkout-api-key")
+    ] = None
+    created_at: Annotated[
+        datetime | None, about("When the key was made, in RFC 3339.", default="none", example=_TIME)
+    ] = None
     next_rotation_at: Annotated[
-        datetime | None, about("When the key will be replaced, in RFC 3339.", default="none without rotation", example=_TIME)
+        datetime | None,
+        about("When the key will be replaced, in RFC 3339.", default="none without rotation", example=_TIME),
     ] = None
     overlap_ends_at: Annotated[
-        datetime | None, about("When the previous key stops working, in RFC 3339.", default="none outside an overlap", example=_TIME)
+        datetime | None,
+        about("When the previous key stops working, in RFC 3339.", default="none outside an overlap", example=_TIME),
     ] = None
 
 
 class ContractCounts(ApiModel):
     """How many Contracts there are in each of the three sets, over all gateways."""
 
-    desired: Annotated[Count | None, about("Valid Contracts of the Client.", unit="Contracts", default="none", example=3)] = None
-    published: Annotated[Count | None, about("Contracts that were last published on purpose.", unit="Contracts", default="none", example=3)] = None
-    live: Annotated[Count | None, about("Contracts that the gateway has.", unit="Contracts", default="none", example=3)] = None
-    summary: Annotated[ShortText | None, about("Live of desired Contracts, as the column LIVE shows them.", default="none", example="3/3")] = None
-    pending_changes: Annotated[Count | None, about("Changes that wait to be published.", unit="changes", default="none", example=1)] = None
-
-
-class PublishedApi(ApiModel):
-    """The API version that a published contract is for."""
-
-    organization: Annotated[ShortText | None, about("The organization that owns the API.", default="none", example="acme")] = None
-    name: Annotated[ShortText | None, about("The API's id on the gateway.", default="none", example="orders")] = None
-    version: Annotated[ShortText | None, about("The API's version on the gateway.", default="none", example="1.0")] = None
-
-
-class PublishedPolicyModel(ApiModel):
-    """One policy of the snapshot, stored once however many contracts run it."""
-
-    id: Annotated[ShortText, about("The id by which the snapshot's contracts refer to it.", example="p1")]
-    source: Annotated[ShortText | None, about("The Policy that it comes from, as namespace/name.", default="none", example="shop/limit")] = None
-    type: Annotated[ShortText | None, about("Which member of the Policy's spec is set.", default="none", example="rateLimit")] = None
-    rollout: Annotated[ShortText | None, about("How the Policy's changes reach the gateway.", default="none", example="OnPublish")] = None
-    config: Annotated[
-        dict[str, Any] | None,
-        about(
-            "The typed configuration that was published; Secrets stay references.",
-            default="none for a Policy of another namespace",
-            example={"limit": 100, "period": "Minute", "granularity": "Client"},
-            max_length=64,
-        ),
+    desired: Annotated[
+        Count | None, about("Valid Contracts of the Client.", unit="Contracts", default="none", example=3)
     ] = None
-    digest: Annotated[
+    published: Annotated[
+        Count | None,
+        about("Contracts that were last published on purpose.", unit="Contracts", default="none", example=3),
+    ] = None
+    live: Annotated[
+        Count | None, about("Contracts that the gateway has.", unit="Contracts", default="none", example=3)
+    ] = None
+    summary: Annotated[
         ShortText | None,
-        about("A digest of the configuration of a Policy of another namespace.", default="none for a Policy of the same namespace", example="9f86d081"),
+        about("Live of desired Contracts, as the column LIVE shows them.", default="none", example="3/3"),
     ] = None
-
-
-class PublishedContractModel(ApiModel):
-    """One contract of the snapshot."""
-
-    name: Annotated[ShortText, about("The metadata.name of the Contract.", example="orders")]
-    uid: Annotated[
-        ShortText | None,
-        about("The metadata.uid of the Contract; a recreated one is a new Contract.", default="none", example="0b2c5a8e-0000-4000-8000-000000000000"),
-    ] = None
-    api: Annotated[
-        PublishedApi | None, about("The API version that is called.", default="none", example={"organization": "acme", "name": "orders", "version": "1.0"})
-    ] = None
-    plan: Annotated[ShortText | None, about("The plan that was published.", default="none", example="gold")] = None
-    live: Annotated[bool | None, about("False while the API is gone from the gateway.", default="none", example=True)] = None
-    policies: Annotated[
-        list[ShortText] | None,
-        about("The ids of the policies in the order in which they run.", default="none", example=["p1", "p2"], max_length=256, extra=ATOMIC),
-    ] = None
-
-
-class PublishedGateway(ApiModel):
-    """What was last published on purpose on one gateway."""
-
-    name: Annotated[ShortText, about("The RuntimeGateway's metadata.name.", example="default")]
-    state: Annotated[
-        Literal["Registered", "Unregistered"] | None, about("Whether the Client is meant to be on this gateway.", default="none", example="Registered")
-    ] = None
-    registered_at: Annotated[datetime | None, about("When it was last published, in RFC 3339.", default="none", example=_TIME)] = None
-    hash: Annotated[
-        ShortText | None,
-        about("A keyed digest (HMAC-SHA256) over what was sent, to check what is read back against.", default="none", example="9f86d081884c7d65"),
-    ] = None
-    policies: Annotated[
-        list[PublishedPolicyModel] | None,
-        about("The policies of the contracts, each stored once.", default="none", example=[{"id": "p1"}], max_length=1024, extra=ATOMIC),
-    ] = None
-    contracts: Annotated[
-        list[PublishedContractModel] | None,
-        about("The contracts that were published.", default="none", example=[{"name": "orders"}], max_length=1024, extra=ATOMIC),
+    pending_changes: Annotated[
+        Count | None, about("Changes that wait to be published.", unit="changes", default="none", example=1)
     ] = None
 
 
@@ -144,11 +102,18 @@ class PendingChangeModel(ApiModel):
         | None,
         about("What kind of difference it is.", default="none", example="PolicyChanged"),
     ] = None
-    subject: Annotated[ShortText | None, about("Which Contract or Policy differs.", default="none", example="limit")] = None
-    gateway: Annotated[ShortText | None, about("On which RuntimeGateway it differs.", default="none", example="default")] = None
-    detail: Annotated[Message | None, about("What exactly differs.", default="none", example="rateLimit.limit 100 -> 50")] = None
+    subject: Annotated[
+        ShortText | None, about("Which Contract or Policy differs.", default="none", example="limit")
+    ] = None
+    gateway: Annotated[
+        ShortText | None, about("On which RuntimeGateway it differs.", default="none", example="default")
+    ] = None
+    detail: Annotated[
+        Message | None, about("What exactly differs.", default="none", example="rateLimit.limit 100 -> 50")
+    ] = None
     message: Annotated[
-        Message | None, about("The difference in one line.", default="none", example="PolicyChanged limit: rateLimit.limit 100 -> 50")
+        Message | None,
+        about("The difference in one line.", default="none", example="PolicyChanged limit: rateLimit.limit 100 -> 50"),
     ] = None
 
 
@@ -160,21 +125,36 @@ class ActionModel(ApiModel):
         about("The verb, which is the last part of the annotation's key.", example="reregister"),
     ]
     last_handled_token: Annotated[
-        str | None, about("The token that was handled last.", default="none", example="release-42", max_length=TOKEN_LENGTH)
+        str | None,
+        about("The token that was handled last.", default="none", example="release-42", max_length=TOKEN_LENGTH),
     ] = None
     handled_tokens: Annotated[
         list[ShortText] | None,
-        about("Short hashes of the tokens that never fire again.", default="none", example=["9f86d081"], max_length=32, extra=ATOMIC),
+        about(
+            "Short hashes of the tokens that never fire again.",
+            default="none",
+            example=["9f86d081"],
+            max_length=32,
+            extra=ATOMIC,
+        ),
     ] = None
     in_progress_token: Annotated[
-        str | None, about("The token whose action has begun.", default="none", example="release-43", max_length=TOKEN_LENGTH)
+        str | None,
+        about("The token whose action has begun.", default="none", example="release-43", max_length=TOKEN_LENGTH),
     ] = None
     outcome: Annotated[
-        Literal["Succeeded", "Failed", "Skipped"] | None, about("How the last action ended.", default="none", example="Succeeded")
+        Literal["Succeeded", "Failed", "Skipped"] | None,
+        about("How the last action ended.", default="none", example="Succeeded"),
     ] = None
-    message: Annotated[Message | None, about("What came of it, for people.", default="none", example="3 contracts published")] = None
-    started_at: Annotated[datetime | None, about("When the last action began, in RFC 3339.", default="none", example=_TIME)] = None
-    completed_at: Annotated[datetime | None, about("When the last action ended, in RFC 3339.", default="none", example=_TIME)] = None
+    message: Annotated[
+        Message | None, about("What came of it, for people.", default="none", example="3 contracts published")
+    ] = None
+    started_at: Annotated[
+        datetime | None, about("When the last action began, in RFC 3339.", default="none", example=_TIME)
+    ] = None
+    completed_at: Annotated[
+        datetime | None, about("When the last action ended, in RFC 3339.", default="none", example=_TIME)
+    ] = None
 
 
 class ChangeLogEntry(ApiModel):
@@ -184,7 +164,9 @@ class ChangeLogEntry(ApiModel):
     what: Annotated[ShortText | None, about("What was done.", default="none", example="Registered")] = None
     by: Annotated[ShortText | None, about("What asked for it.", default="none", example="reregister release-42")] = None
     outcome: Annotated[ShortText | None, about("How it ended.", default="none", example="Succeeded")] = None
-    detail: Annotated[Message | None, about("What it was about.", default="none", example="3 contracts on gateway default")] = None
+    detail: Annotated[
+        Message | None, about("What it was about.", default="none", example="3 contracts on gateway default")
+    ] = None
 
 
 class ClientStatusModel(StatusModel):
@@ -192,31 +174,71 @@ class ClientStatusModel(StatusModel):
 
     phase: Annotated[
         Literal["Created", "Ready", "Registered", "UnpublishedChanges", "Retired"] | None,
-        about("Where the Client is in its lifecycle; a function of the conditions, for people.", default="none", example="Registered"),
+        about(
+            "Where the Client is in its lifecycle; a function of the conditions, for people.",
+            default="none",
+            example="Registered",
+        ),
     ] = None
-    identity: Annotated[IdentityModel | None, about("Who the Client is on the gateway.", default="none", example={"organization": "shop"})] = None
+    identity: Annotated[
+        IdentityModel | None,
+        about("Who the Client is on the gateway.", default="none", example={"organization": "shop"}),
+    ] = None
     retired_by: Annotated[
         Literal["Annotation", "Spec", "Restored"] | None,
-        about("What retired the Client; Restored means an unregister token found after a status was lost.", default="none", example="Annotation"),
+        about(
+            "What retired the Client; Restored means an unregister token found after a status was lost.",
+            default="none",
+            example="Annotation",
+        ),
     ] = None
-    api_key: Annotated[ApiKeyStatus | None, about("Where the key is.", default="none", example={"secretName": "checkout-api-key"})] = None
-    contracts: Annotated[ContractCounts | None, about("How many Contracts there are.", default="none", example={"summary": "3/3"})] = None
+    api_key: Annotated[
+        ApiKeyStatus | None, about("Where the key is.", default="none", example={"secretName": "checkout-api-key"})
+    ] = None
+    contracts: Annotated[
+        ContractCounts | None, about("How many Contracts there are.", default="none", example={"summary": "3/3"})
+    ] = None
     gateways: Annotated[
         list[PublishedGateway] | None,
-        about("What was last published, for each gateway.", default="none", example=[{"name": "default"}], max_length=16, extra=MAP_BY_NAME),
+        about(
+            "What was last published, for each gateway.",
+            default="none",
+            example=[{"name": "default"}],
+            max_length=16,
+            extra=MAP_BY_NAME,
+        ),
     ] = None
     pending_changes: Annotated[
         list[PendingChangeModel] | None,
-        about("What would change if it were published now.", default="none", example=[{"type": "PolicyChanged"}], max_length=64, extra=ATOMIC),
+        about(
+            "What would change if it were published now.",
+            default="none",
+            example=[{"type": "PolicyChanged"}],
+            max_length=64,
+            extra=ATOMIC,
+        ),
     ] = None
     pending_changes_truncated: Annotated[
-        Count | None, about("How many pending changes are left out of the list.", unit="changes", default="none", example=3)
+        Count | None,
+        about("How many pending changes are left out of the list.", unit="changes", default="none", example=3),
     ] = None
     actions: Annotated[
         list[ActionModel] | None,
-        about("What became of the action annotations.", default="none", example=[{"name": "reregister"}], max_length=8, extra=MAP_BY_NAME),
+        about(
+            "What became of the action annotations.",
+            default="none",
+            example=[{"name": "reregister"}],
+            max_length=8,
+            extra=MAP_BY_NAME,
+        ),
     ] = None
     change_log: Annotated[
         list[ChangeLogEntry] | None,
-        about("The last things that were done, oldest first.", default="none", example=[{"what": "Registered"}], max_length=20, extra=ATOMIC),
+        about(
+            "The last things that were done, oldest first.",
+            default="none",
+            example=[{"what": "Registered"}],
+            max_length=20,
+            extra=ATOMIC,
+        ),
     ] = None

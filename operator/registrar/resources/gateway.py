@@ -1,98 +1,41 @@
 """The RuntimeGateway: where a gateway's configuration API is, and who may use which organization on it.
 
-It is cluster-scoped and the platform team's. What the schema deliberately does not do: allow only one default (two of them are a
-condition of the Clients that need one), or look at the credentials Secret.
+It is cluster-scoped and the platform team's. What the schema deliberately does not do: allow only one default (two of
+them are a condition of the Clients that need one), or look at the credentials Secret.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict
-
 from registrar.resources.base import (
     ATOMIC,
     MAP_BY_NAME,
     SET,
     ApiModel,
-    Count,
     Duration,
     GatewayName,
     GatewayVersion,
     LabelSelector,
     Namespace,
-    ObjectName,
-    StatusModel,
-    Url,
     about,
     rule,
     rules,
 )
-
-_PLAIN = "must start with https://; http:// is allowed only with allowPlainHttp: true"
-
-
-class CredentialsSecretRef(ApiModel):
-    """The Secret, in the operator's own namespace, with the entries `username` and `password`."""
-
-    name: Annotated[ObjectName, about("The metadata.name of the Secret in the operator's namespace.", example="apiman-credentials")]
-
-
-class Apiman(ApiModel):
-    """How to reach an Apiman gateway."""
-
-    endpoint: Annotated[
-        Url, about("The base URL of the gateway's configuration API, without user, query or fragment.", example="https://apiman.example.com/apiman-gateway-api")
-    ]
-    public_endpoint: Annotated[
-        Url | None,
-        about(
-            "The base URL under which consumers reach the gateway.",
-            default="what the gateway says of each API",
-            example="https://api.example.com/apiman-gateway",
-        ),
-    ] = None
-    credentials_secret_ref: Annotated[
-        CredentialsSecretRef,
-        about("The Secret with username and password for the configuration API.", example={"name": "apiman-credentials"}),
-    ]
-    ca_bundle: Annotated[
-        str | None,
-        about(
-            "Certificates that the gateway's certificate is checked against, in PEM.",
-            default="the certificates that the operator's image trusts",
-            example="-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n",
-            max_length=65536,
-            extra=rules(
-                rule("self.contains('-----BEGIN CERTIFICATE-----')", "caBundle must be PEM text with at least one -----BEGIN CERTIFICATE----- block")
-            ),
-        ),
-    ] = None
-    allow_plain_http: Annotated[
-        bool, about("Whether http:// endpoints are accepted; keys and credentials then cross the network in the clear.", example=True)
-    ] = False
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule("self.allowPlainHttp || self.endpoint.startsWith('https://')", f"endpoint {_PLAIN}", field=".endpoint"),
-            rule(
-                "self.allowPlainHttp || !has(self.publicEndpoint) || self.publicEndpoint.startsWith('https://')",
-                f"publicEndpoint {_PLAIN}",
-                field=".publicEndpoint",
-            ),
-        )
-    )
+from registrar.resources.gateway_apiman import Apiman
 
 
 class Defaults(ApiModel):
     """What Clients on this gateway get where they say nothing."""
 
     publish: Annotated[
-        Literal["Manual", "Automatic"], about("How changes of a Client reach the gateway where it does not say.", example="Manual")
+        Literal["Manual", "Automatic"],
+        about("How changes of a Client reach the gateway where it does not say.", example="Manual"),
     ] = "Manual"
     deletion_policy: Annotated[
-        Literal["Unregister", "Retain"], about("What deleting a Client does where it does not say.", example="Unregister")
+        Literal["Unregister", "Retain"],
+        about("What deleting a Client does where it does not say.", example="Unregister"),
     ] = "Unregister"
 
 
@@ -101,16 +44,24 @@ class OrganizationOwners(ApiModel):
 
     name: Annotated[GatewayName, about("The organization's id on the gateway.", example="acme")]
     namespaces: Annotated[
-        list[Namespace] | None, about("Namespaces by name.", default="none", example=["acme-prod"], max_length=256, extra=SET)
+        list[Namespace] | None,
+        about("Namespaces by name.", default="none", example=["acme-prod"], max_length=256, extra=SET),
     ] = None
     namespace_selector: Annotated[
         LabelSelector | None,
-        about("Namespaces by their labels; an empty selector means every namespace.", default="none", example={"matchLabels": {"team": "acme"}}),
+        about(
+            "Namespaces by their labels; an empty selector means every namespace.",
+            default="none",
+            example={"matchLabels": {"team": "acme"}},
+        ),
     ] = None
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("has(self.namespaces) || has(self.namespaceSelector)", "at least one of namespaces and namespaceSelector must be set")
+            rule(
+                "has(self.namespaces) || has(self.namespaceSelector)",
+                "at least one of namespaces and namespaceSelector must be set",
+            )
         )
     )
 
@@ -120,7 +71,12 @@ class Adoption(ApiModel):
 
     namespaces: Annotated[
         list[Namespace],
-        about("Namespaces whose Clients may adopt without showing the current key.", example=["migration"], max_length=256, extra=SET),
+        about(
+            "Namespaces whose Clients may adopt without showing the current key.",
+            example=["migration"],
+            max_length=256,
+            extra=SET,
+        ),
     ]
 
 
@@ -153,18 +109,36 @@ class BlockedClient(ApiModel):
 
     organization: Annotated[GatewayName, about("The client's organization on the gateway.", example="shop")]
     client_id: Annotated[GatewayName, about("The client's id on the gateway.", example="checkout")]
-    version: Annotated[GatewayVersion | None, about("The client's version on the gateway.", default="every version", example="1.0")] = None
+    version: Annotated[
+        GatewayVersion | None, about("The client's version on the gateway.", default="every version", example="1.0")
+    ] = None
     reason: Annotated[
-        str, about("Why, as the Client's owner reads it in a condition.", example="key leaked, ticket 4711", min_length=1, max_length=256)
+        str,
+        about(
+            "Why, as the Client's owner reads it in a condition.",
+            example="key leaked, ticket 4711",
+            min_length=1,
+            max_length=256,
+        ),
     ]
 
 
 class Limits(ApiModel):
     """How hard the operator may push the gateway."""
 
-    max_in_flight: Annotated[int, about("Calls to the configuration API at one time.", unit="calls", example=20, ge=1, le=256)] = 20
+    max_in_flight: Annotated[
+        int, about("Calls to the configuration API at one time.", unit="calls", example=20, ge=1, le=256)
+    ] = 20
     requests_per_second: Annotated[
-        int | None, about("Calls to the configuration API per second.", unit="calls per second", default="no limit", example=200, ge=1, le=10000)
+        int | None,
+        about(
+            "Calls to the configuration API per second.",
+            unit="calls per second",
+            default="no limit",
+            example=200,
+            ge=1,
+            le=10000,
+        ),
     ] = None
 
 
@@ -172,7 +146,8 @@ class Drift(ApiModel):
     """What happens when the gateway has something else than what was published."""
 
     mode: Annotated[
-        Literal["Correct", "Observe"], about("Correct: what was published is sent again. Observe: it is only reported.", example="Correct")
+        Literal["Correct", "Observe"],
+        about("Correct: what was published is sent again. Observe: it is only reported.", example="Correct"),
     ] = "Correct"
     interval: Annotated[
         Duration | None,
@@ -181,7 +156,12 @@ class Drift(ApiModel):
             unit="a duration in hours, minutes and seconds, between 10s and 24h",
             default="the operator's setting",
             example="10m",
-            extra=rules(rule("duration(self) >= duration('10s') && duration(self) <= duration('24h')", "interval must be between 10s and 24h")),
+            extra=rules(
+                rule(
+                    "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
+                    "interval must be between 10s and 24h",
+                )
+            ),
         ),
     ] = None
 
@@ -189,22 +169,41 @@ class Drift(ApiModel):
 class RuntimeGatewaySpec(ApiModel):
     """Where the gateway is, who owns what on it, and how it is treated."""
 
-    type: Annotated[Literal["Apiman"], about("Which gateway it is; the member of the same name says how to reach it.", example="Apiman")]
+    type: Annotated[
+        Literal["Apiman"],
+        about("Which gateway it is; the member of the same name says how to reach it.", example="Apiman"),
+    ]
     apiman: Annotated[
         Apiman | None,
-        about("How to reach an Apiman gateway.", default="none; required with type Apiman", example={"endpoint": "https://apiman.example.com/api"}),
+        about(
+            "How to reach an Apiman gateway.",
+            default="none; required with type Apiman",
+            example={"endpoint": "https://apiman.example.com/api"},
+        ),
     ] = None
     mode: Annotated[
         Literal["Manage", "Observe"],
-        about("Manage: the gateway is made to agree. Observe: nothing is written to it, as a step of a migration.", example="Manage"),
+        about(
+            "Manage: the gateway is made to agree. Observe: nothing is written to it, as a step of a migration.",
+            example="Manage",
+        ),
     ] = "Manage"
-    default: Annotated[bool, about("Whether Clients without a gatewayRef are registered here; at most one gateway may say so.", example=True)] = False
+    default: Annotated[
+        bool,
+        about(
+            "Whether Clients without a gatewayRef are registered here; at most one gateway may say so.", example=True
+        ),
+    ] = False
     defaults: Annotated[
-        Defaults, about("What Clients here get where they say nothing.", example={"publish": "Automatic"}, extra={"default": {}})
+        Defaults,
+        about("What Clients here get where they say nothing.", example={"publish": "Automatic"}, extra={"default": {}}),
     ] = Defaults()
     contracts: Annotated[
         Literal["Granted", "Any"],
-        about("Granted: a Contract for an API of another namespace needs an APIGrant. Any: every Contract is accepted.", example="Granted"),
+        about(
+            "Granted: a Contract for an API of another namespace needs an APIGrant. Any: every Contract is accepted.",
+            example="Granted",
+        ),
     ] = "Granted"
     organizations: Annotated[
         list[OrganizationOwners] | None,
@@ -217,11 +216,20 @@ class RuntimeGatewaySpec(ApiModel):
         ),
     ] = None
     adoption: Annotated[
-        Adoption | None, about("Who may take over what is on the gateway already.", default="nobody without the key", example={"namespaces": ["migration"]})
+        Adoption | None,
+        about(
+            "Who may take over what is on the gateway already.",
+            default="nobody without the key",
+            example={"namespaces": ["migration"]},
+        ),
     ] = None
     custom_policies: Annotated[
         CustomPolicies | None,
-        about("Which implementations Policies of type custom may name.", default="none", example={"allow": ["class:com.example.AuditPolicy"]}),
+        about(
+            "Which implementations Policies of type custom may name.",
+            default="none",
+            example={"allow": ["class:com.example.AuditPolicy"]},
+        ),
     ] = None
     blocked: Annotated[
         list[BlockedClient] | None,
@@ -233,37 +241,17 @@ class RuntimeGatewaySpec(ApiModel):
             extra=ATOMIC,
         ),
     ] = None
-    limits: Annotated[Limits, about("How hard the operator may push the gateway.", example={"maxInFlight": 20}, extra={"default": {}})] = Limits()
-    drift: Annotated[Drift, about("What happens on drift.", example={"mode": "Correct", "interval": "10m"}, extra={"default": {}})] = Drift()
+    limits: Annotated[
+        Limits, about("How hard the operator may push the gateway.", example={"maxInFlight": 20}, extra={"default": {}})
+    ] = Limits()
+    drift: Annotated[
+        Drift, about("What happens on drift.", example={"mode": "Correct", "interval": "10m"}, extra={"default": {}})
+    ] = Drift()
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.type != 'Apiman' || has(self.apiman)", "apiman is required when type is Apiman", field=".apiman"),
+            rule(
+                "self.type != 'Apiman' || has(self.apiman)", "apiman is required when type is Apiman", field=".apiman"
+            ),
         )
     )
-
-
-class ClientCounts(ApiModel):
-    """What the operator knows of the registrations on the gateway."""
-
-    ours: Annotated[Count | None, about("Registrations that this operator made.", unit="registrations", default="none", example=120)] = None
-    foreign: Annotated[Count | None, about("Registrations that are not ours and are left alone.", unit="registrations", default="none", example=4)] = None
-    expected: Annotated[Count | None, about("Registrations that there should be of ours.", unit="registrations", default="none", example=120)] = None
-    healing: Annotated[Count | None, about("Registrations of ours that are being restored.", unit="registrations", default="none", example=0)] = None
-
-
-class Owed(ApiModel):
-    """Registrations that could not be taken off when their Client was let go."""
-
-    count: Annotated[Count | None, about("How many are still to be taken off.", unit="registrations", default="none", example=0)] = None
-
-
-class RuntimeGatewayStatusModel(StatusModel):
-    """What the operator knows of a gateway."""
-
-    version: Annotated[str | None, about("The version that the gateway says of itself.", default="none", example="3.1.3.Final", max_length=128)] = None
-    clients: Annotated[ClientCounts | None, about("How many registrations there are.", default="none", example={"ours": 120})] = None
-    owed: Annotated[Owed | None, about("What is still to be taken off.", default="none", example={"count": 0})] = None
-    last_checked_at: Annotated[
-        datetime | None, about("When the gateway last answered, in RFC 3339.", default="none", example="2026-01-31T12:00:00Z")
-    ] = None

@@ -1,6 +1,7 @@
 """Writes the CRDs to `crds/`, or with `--check` says whether the committed ones are those of the models.
 
-Run as `PYTHONPATH=operator python -m registrar.resources.generate`. What this module deliberately does not do: install anything anywhere.
+Run as `PYTHONPATH=operator python -m registrar.resources.generate`. What this module deliberately does not do:
+install anything anywhere.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-
 from registrar.resources.base import GROUP
-from registrar.resources.schema import KINDS, crd
+from registrar.resources.kinds import KINDS
+from registrar.resources.schema import crd
 
 COMMAND = "PYTHONPATH=operator python -m registrar.resources.generate"
 DEFAULT_FOLDER = Path(__file__).resolve().parents[3] / "crds"
@@ -31,13 +32,14 @@ class _Dumper(yaml.SafeDumper):
 def render() -> dict[str, str]:
     """The text of each file below `crds/`, by its name."""
     return {
-        kind.file_name: _HEADER + yaml.dump(crd(kind), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True, explicit_start=True)
+        kind.file_name: _HEADER
+        + yaml.dump(crd(kind), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True, explicit_start=True)
         for kind in KINDS
     }
 
 
 def difference(folder: Path, wanted: Mapping[str, str]) -> str:
-    """A unified diff from what is in `folder` to `wanted`; empty when they agree. Files of the group that are not wanted count."""
+    """A unified diff from what is in `folder` to `wanted`; empty when they agree; stale files count."""
     present = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{GROUP}_*.yaml"))}
     lines: list[str] = []
     for name in sorted(present.keys() | wanted.keys()):
@@ -49,8 +51,16 @@ def difference(folder: Path, wanted: Mapping[str, str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check; returns the exit code: 1 when `--check` finds a difference."""
     parser = argparse.ArgumentParser(prog="registrar.resources.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff when the files differ from the models")
-    parser.add_argument("--output", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="the folder to write or check (default: %(default)s)")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 with a diff when the files differ from the models"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_FOLDER,
+        metavar="DIR",
+        help="the folder to write or check (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     wanted = render()
     if options.check:

@@ -1,7 +1,7 @@
 """The APIGrant: the owner of an API says which namespaces may make Contracts for it, and on which plans.
 
-It stands in a namespace that owns the API's organization. What the schema deliberately does not do: check that ownership, or that the
-API and its plans exist; those become conditions.
+It stands in a namespace that owns the API's organization. What the schema deliberately does not do: check that
+ownership, or that the API and its plans exist; those become conditions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
-
 from registrar.resources.base import (
     MAP_BY_NAME,
     SET,
@@ -34,7 +33,14 @@ class GrantedApi(ApiModel):
     name: Annotated[GatewayName, about("The API's id on the gateway.", example="orders")]
     versions: Annotated[
         list[GatewayVersion] | None,
-        about("The versions that may be called.", default="every version", example=["1.0", "1.1"], min_length=1, max_length=64, extra=SET),
+        about(
+            "The versions that may be called.",
+            default="every version",
+            example=["1.0", "1.1"],
+            min_length=1,
+            max_length=64,
+            extra=SET,
+        ),
     ] = None
 
 
@@ -43,16 +49,25 @@ class GrantFrom(ApiModel):
 
     namespaces: Annotated[
         list[Namespace] | None,
-        about("Namespaces by name.", default="none", example=["shop", "mobile"], min_length=1, max_length=256, extra=SET),
+        about(
+            "Namespaces by name.", default="none", example=["shop", "mobile"], min_length=1, max_length=256, extra=SET
+        ),
     ] = None
     namespace_selector: Annotated[
         LabelSelector | None,
-        about("Namespaces by their labels; an empty selector means every namespace.", default="none", example={"matchLabels": {"team": "shop"}}),
+        about(
+            "Namespaces by their labels; an empty selector means every namespace.",
+            default="none",
+            example={"matchLabels": {"team": "shop"}},
+        ),
     ] = None
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("has(self.namespaces) || has(self.namespaceSelector)", "at least one of namespaces and namespaceSelector must be set")
+            rule(
+                "has(self.namespaces) || has(self.namespaceSelector)",
+                "at least one of namespaces and namespaceSelector must be set",
+            )
         )
     )
 
@@ -60,9 +75,12 @@ class GrantFrom(ApiModel):
 class Deprecation(ApiModel):
     """A notice to consumers that the APIs of this grant will go."""
 
-    sunset: Annotated[datetime, about("When the APIs will stop to be available, in RFC 3339.", example="2027-01-31T12:00:00Z")]
+    sunset: Annotated[
+        datetime, about("When the APIs will stop to be available, in RFC 3339.", example="2027-01-31T12:00:00Z")
+    ]
     replaced_by: Annotated[
-        str | None, about("What to use instead, as consumers shall read it.", default="none", example="orders 2.0", max_length=256)
+        str | None,
+        about("What to use instead, as consumers shall read it.", default="none", example="orders 2.0", max_length=256),
     ] = None
 
 
@@ -71,15 +89,27 @@ class APIGrantSpec(ApiModel):
 
     organization: Annotated[
         GatewayName | None,
-        about("The organization on the gateway that owns the APIs.", default="the one organization of the namespace", example="acme"),
+        about(
+            "The organization on the gateway that owns the APIs.",
+            default="the one organization of the namespace",
+            example="acme",
+        ),
     ] = None
     apis: Annotated[
         list[GrantedApi],
-        about("The APIs that may be called.", example=[{"name": "orders", "versions": ["1.0"]}], min_length=1, max_length=128, extra=MAP_BY_NAME),
+        about(
+            "The APIs that may be called.",
+            example=[{"name": "orders", "versions": ["1.0"]}],
+            min_length=1,
+            max_length=128,
+            extra=MAP_BY_NAME,
+        ),
     ]
     plans: Annotated[
         list[GatewayName],
-        about("The plans that a Contract may name.", example=["gold", "silver"], min_length=1, max_length=64, extra=SET),
+        about(
+            "The plans that a Contract may name.", example=["gold", "silver"], min_length=1, max_length=64, extra=SET
+        ),
     ]
     from_: Annotated[
         GrantFrom,
@@ -88,13 +118,22 @@ class APIGrantSpec(ApiModel):
     ]
     deprecated: Annotated[
         Deprecation | None,
-        about("Announces the end of these APIs to their consumers.", default="not deprecated", example={"sunset": "2027-01-31T12:00:00Z"}),
+        about(
+            "Announces the end of these APIs to their consumers.",
+            default="not deprecated",
+            example={"sunset": "2027-01-31T12:00:00Z"},
+        ),
     ] = None
 
-    model_config = ConfigDict(json_schema_extra=rules(immutable("organization", advice="create another APIGrant instead")))
+    model_config = ConfigDict(
+        json_schema_extra=rules(immutable("organization", advice="create another APIGrant instead"))
+    )
 
 
 class APIGrantStatusModel(StatusModel):
     """What the operator knows of an APIGrant."""
 
-    consumers: Annotated[Count | None, about("How many Contracts are allowed by this grant.", unit="Contracts", default="none", example=12)] = None
+    consumers: Annotated[
+        Count | None,
+        about("How many Contracts are allowed by this grant.", unit="Contracts", default="none", example=12),
+    ] = None

@@ -1,26 +1,38 @@
 """The typed policies: Apiman's built-in ones under its own field names, and `custom` for everything else.
 
-Field names and their meaning are those of the configuration classes in Apiman 3.1.3 (`io.apiman.gateway.engine.policies.config`); enum values are
-CamelCase here as Kubernetes has them. Invariants: a secret is always a reference; free text that reaches the gateway holds no `${`, which the
-gateway would expand from its own environment. What this module deliberately does not do: render (the gateway's driver does).
+Field names and their meaning are those of the configuration classes in Apiman 3.1.3
+(`io.apiman.gateway.engine.policies.config`); enum values are CamelCase here as Kubernetes has them. Invariants: a
+secret is always a reference; free text that reaches the gateway holds no `${`, which the gateway would expand from
+its own environment. What this module deliberately does not do: render (the gateway's driver does).
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
+from registrar.resources.base import (
+    ATOMIC,
+    ApiModel,
+    HttpHeader,
+    PlainText,
+    about,
+    rule,
+    rules,
+)
 
-from registrar.resources.base import ATOMIC, NO_EXPANSION, ApiModel, HttpHeader, SecretKeyRef, about, rule, rules
-
-PlainText = Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=NO_EXPANSION)]
 Verb = Literal["*", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"]
 
 
 class Limit(ApiModel):
     """How much may pass in a calendar period, and who shares one count."""
 
-    limit: Annotated[int, about("How much may pass in one period.", unit="requests; bytes in a transferQuota", example=100, ge=1, le=10**12)]
+    limit: Annotated[
+        int,
+        about(
+            "How much may pass in one period.", unit="requests; bytes in a transferQuota", example=100, ge=1, le=10**12
+        ),
+    ]
     period: Annotated[
         Literal["Second", "Minute", "Hour", "Day", "Month", "Year"],
         about("The calendar period that is counted in; the count starts anew with each.", example="Minute"),
@@ -28,20 +40,34 @@ class Limit(ApiModel):
     granularity: Annotated[
         Literal["Client", "User", "Ip", "Api"],
         about(
-            "Who shares one count. On targets of kind Client: Client (all calls of the client), User (each value of userHeader) or Ip (each "
-            "address). On targets of any other kind: Api (the client's calls of one API).",
+            "Who shares one count. On targets of kind Client: Client (all calls of the client), User (each value of userHeader) "
+            "or Ip (each address). On targets of any other kind: Api (the client's calls of one API).",
             example="Client",
         ),
     ]
-    user_header: Annotated[HttpHeader | None, about("The request header that names the user; needed with granularity User.", default="none", example="X-User")] = None
+    user_header: Annotated[
+        HttpHeader | None,
+        about(
+            "The request header that names the user; needed with granularity User.", default="none", example="X-User"
+        ),
+    ] = None
     header_limit: Annotated[
-        HttpHeader | None, about("The response header that tells the limit.", default="the gateway's own", example="X-RateLimit-Limit")
+        HttpHeader | None,
+        about("The response header that tells the limit.", default="the gateway's own", example="X-RateLimit-Limit"),
     ] = None
     header_remaining: Annotated[
-        HttpHeader | None, about("The response header that tells what is left.", default="the gateway's own", example="X-RateLimit-Remaining")
+        HttpHeader | None,
+        about(
+            "The response header that tells what is left.", default="the gateway's own", example="X-RateLimit-Remaining"
+        ),
     ] = None
     header_reset: Annotated[
-        HttpHeader | None, about("The response header that tells the seconds to the next period.", default="the gateway's own", example="X-RateLimit-Reset")
+        HttpHeader | None,
+        about(
+            "The response header that tells the seconds to the next period.",
+            default="the gateway's own",
+            example="X-RateLimit-Reset",
+        ),
     ] = None
 
     model_config = ConfigDict(
@@ -58,7 +84,9 @@ class Limit(ApiModel):
 class TransferLimit(Limit):
     """How many bytes may pass in a calendar period."""
 
-    direction: Annotated[Literal["Upload", "Download", "Both"], about("Which bytes are counted.", example="Both")] = "Both"
+    direction: Annotated[Literal["Upload", "Download", "Both"], about("Which bytes are counted.", example="Both")] = (
+        "Both"
+    )
 
 
 class IpList(ApiModel):
@@ -86,108 +114,25 @@ class IpList(ApiModel):
         ),
     ]
     http_header: Annotated[
-        HttpHeader | None, about("The request header that holds the caller's address.", default="the address of the connection", example="X-Forwarded-For")
-    ] = None
-    response_code: Annotated[Literal[403, 404], about("The status code of a refusal.", unit="HTTP status code", example=403)] = 403
-
-
-class StaticUser(ApiModel):
-    """One user."""
-
-    username: Annotated[PlainText, about("The user's name.", example="alice")]
-    password_secret_ref: Annotated[SecretKeyRef, about("The entry of a Secret with the password.", example={"name": "alice", "key": "password"})]
-    is_hash: Annotated[bool, about("Whether the entry holds the SHA-1 hash of the password instead of the password.", example=True)] = False
-
-
-class StaticIdentity(ApiModel):
-    """Users that are listed here."""
-
-    identities: Annotated[list[StaticUser], about("The users.", example=[{"username": "alice"}], min_length=1, max_length=64, extra=ATOMIC)]
-
-
-class LdapCredentials(ApiModel):
-    """The account that searches the directory."""
-
-    username: Annotated[PlainText, about("The account's distinguished name.", example="cn=reader,dc=example,dc=com")]
-    password_secret_ref: Annotated[SecretKeyRef, about("The entry of a Secret with the password.", example={"name": "ldap-bind"})]
-
-
-class LdapUserSearch(ApiModel):
-    """How the service account finds a user."""
-
-    base_dn: Annotated[PlainText, about("Where the search begins.", example="ou=people,dc=example,dc=com")]
-    expression: Annotated[
-        str,
+        HttpHeader | None,
         about(
-            "The filter, in which the gateway puts the user's name for ${username}.", example="(uid=${username})", min_length=1, max_length=512
+            "The request header that holds the caller's address.",
+            default="the address of the connection",
+            example="X-Forwarded-For",
         ),
-    ]
-
-
-class LdapIdentity(ApiModel):
-    """Users of a directory."""
-
-    url: Annotated[PlainText, about("The directory's URL.", example="ldaps://ldap.example.com", pattern=r"^ldaps?://[^\s@]+$")]
-    dn_pattern: Annotated[
-        str,
-        about("The name to bind as, in which the gateway puts the user's name for ${username}.", example="uid=${username},dc=example,dc=com", min_length=1, max_length=512),
-    ]
-    bind_as: Annotated[Literal["UserAccount", "ServiceAccount"], about("Which account binds to the directory.", example="UserAccount")] = "UserAccount"
-    credentials: Annotated[LdapCredentials | None, about("The service account.", default="none; required with ServiceAccount", example={"username": "cn=reader"})] = None
-    user_search: Annotated[LdapUserSearch | None, about("How users are found.", default="none; required with ServiceAccount", example={"baseDn": "ou=people"})] = None
-    extract_roles: Annotated[bool, about("Whether the user's groups become roles.", example=True)] = False
-    membership_attribute: Annotated[PlainText | None, about("The attribute that lists groups.", default="none", example="memberOf")] = None
-    rolename_attribute: Annotated[PlainText | None, about("The attribute that names a role.", default="none", example="cn")] = None
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.bindAs != 'ServiceAccount' || (has(self.credentials) && has(self.userSearch))",
-                "credentials and userSearch are required when bindAs is ServiceAccount",
-                field=".credentials",
-            )
-        )
-    )
-
-
-class JdbcIdentity(ApiModel):
-    """Users of a database that the gateway's administrators set up as a data source."""
-
-    datasource_path: Annotated[PlainText, about("The data source's JNDI path on the gateway.", example="java:/comp/env/jdbc/users")]
-    query: Annotated[PlainText, about("The query that finds a user, with ? for name and password.", example="SELECT * FROM users WHERE u = ? AND p = ?")]
-    hash_algorithm: Annotated[
-        Literal["None", "SHA1", "MD5", "SHA256", "SHA384", "SHA512"], about("How the database stores passwords.", example="SHA512")
-    ] = "SHA256"
-    extract_roles: Annotated[bool, about("Whether roles are read as well.", example=True)] = False
-    role_query: Annotated[PlainText | None, about("The query that finds a user's roles.", default="none", example="SELECT r FROM roles WHERE u = ?")] = None
-
-
-class BasicAuthentication(ApiModel):
-    """Callers must show a user name and a password besides their key."""
-
-    realm: Annotated[PlainText, about("The realm of the challenge.", example="shop")]
-    forward_identity_http_header: Annotated[HttpHeader | None, about("The header in which the back end gets the user's name.", default="none", example="X-User")] = None
-    require_transport_security: Annotated[bool, about("Whether callers must use TLS.", example=True)] = True
-    require_basic_auth: Annotated[bool, about("Whether calls without credentials are refused.", example=True)] = True
-    static_identity: Annotated[StaticIdentity | None, about("Users that are listed here.", default="none", example={"identities": []})] = None
-    ldap_identity: Annotated[LdapIdentity | None, about("Users of a directory.", default="none", example={"url": "ldaps://ldap.example.com"})] = None
-    jdbc_identity: Annotated[JdbcIdentity | None, about("Users of a database.", default="none", example={"datasourcePath": "java:/users"})] = None
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "[has(self.staticIdentity), has(self.ldapIdentity), has(self.jdbcIdentity)].filter(x, x).size() == 1",
-                "exactly one of staticIdentity, ldapIdentity, jdbcIdentity must be set",
-            )
-        )
-    )
+    ] = None
+    response_code: Annotated[
+        Literal[403, 404], about("The status code of a refusal.", unit="HTTP status code", example=403)
+    ] = 403
 
 
 class PathRule(ApiModel):
     """Requests by verb and path."""
 
     verb: Annotated[Verb, about("The HTTP method; * means every one.", example="GET")] = "*"
-    path_pattern: Annotated[PlainText, about("A regular expression that the whole path must match.", example="/admin/.*")]
+    path_pattern: Annotated[
+        PlainText, about("A regular expression that the whole path must match.", example="/admin/.*")
+    ]
 
 
 class AuthorizationRule(PathRule):
@@ -201,18 +146,35 @@ class Authorization(ApiModel):
 
     rules: Annotated[
         list[AuthorizationRule],
-        about("Which requests need which role.", example=[{"pathPattern": "/admin/.*", "role": "admin"}], min_length=1, max_length=128, extra=ATOMIC),
+        about(
+            "Which requests need which role.",
+            example=[{"pathPattern": "/admin/.*", "role": "admin"}],
+            min_length=1,
+            max_length=128,
+            extra=ATOMIC,
+        ),
     ]
-    request_unmatched: Annotated[Literal["Fail", "Pass"], about("What happens to requests that no rule matches.", example="Fail")] = "Fail"
-    multi_match: Annotated[Literal["Any", "All"], about("Which of several matching rules must be met.", example="All")] = "All"
+    request_unmatched: Annotated[
+        Literal["Fail", "Pass"], about("What happens to requests that no rule matches.", example="Fail")
+    ] = "Fail"
+    multi_match: Annotated[
+        Literal["Any", "All"], about("Which of several matching rules must be met.", example="All")
+    ] = "All"
 
 
 class CachingEntry(ApiModel):
     """Which answers are kept."""
 
-    status_code: Annotated[str, about("The status code; * means every one.", example="200", pattern=r"^(\*|[1-5][0-9][0-9])$", max_length=3)] = "*"
-    path_pattern: Annotated[PlainText, about("A regular expression that the whole path must match.", example="/products/.*")]
-    http_method: Annotated[Literal["*", "GET", "POST", "HEAD"], about("The HTTP method; * means every one of these.", example="GET")] = "GET"
+    status_code: Annotated[
+        str,
+        about("The status code; * means every one.", example="200", pattern=r"^(\*|[1-5][0-9][0-9])$", max_length=3),
+    ] = "*"
+    path_pattern: Annotated[
+        PlainText, about("A regular expression that the whole path must match.", example="/products/.*")
+    ]
+    http_method: Annotated[
+        Literal["*", "GET", "POST", "HEAD"], about("The HTTP method; * means every one of these.", example="GET")
+    ] = "GET"
 
 
 class Caching(ApiModel):
@@ -220,22 +182,56 @@ class Caching(ApiModel):
 
     ttl: Annotated[int, about("How long an answer is kept.", unit="seconds", example=60, ge=1, le=31_536_000)]
     entries: Annotated[
-        list[CachingEntry], about("Which answers are kept.", example=[{"pathPattern": "/products/.*"}], min_length=1, max_length=64, extra=ATOMIC)
+        list[CachingEntry],
+        about(
+            "Which answers are kept.",
+            example=[{"pathPattern": "/products/.*"}],
+            min_length=1,
+            max_length=64,
+            extra=ATOMIC,
+        ),
     ]
 
 
 class IgnoredResources(ApiModel):
     """Requests that are answered with 404 as if there were nothing."""
 
-    rules: Annotated[list[PathRule], about("Which requests.", example=[{"verb": "*", "pathPattern": "/internal/.*"}], min_length=1, max_length=128, extra=ATOMIC)]
+    rules: Annotated[
+        list[PathRule],
+        about(
+            "Which requests.",
+            example=[{"verb": "*", "pathPattern": "/internal/.*"}],
+            min_length=1,
+            max_length=128,
+            extra=ATOMIC,
+        ),
+    ]
 
 
 class TimeRule(ApiModel):
     """When such requests are allowed, in UTC."""
 
-    time_start: Annotated[str, about("The first moment of the day, as HH:mm:ss in UTC.", example="08:00:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$", max_length=8)]
-    time_end: Annotated[str, about("The last moment of the day, as HH:mm:ss in UTC.", example="18:00:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$", max_length=8)]
-    day_start: Annotated[int, about("The first day of the week.", unit="1 (Monday) to 7 (Sunday)", example=1, ge=1, le=7)]
+    time_start: Annotated[
+        str,
+        about(
+            "The first moment of the day, as HH:mm:ss in UTC.",
+            example="08:00:00",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$",
+            max_length=8,
+        ),
+    ]
+    time_end: Annotated[
+        str,
+        about(
+            "The last moment of the day, as HH:mm:ss in UTC.",
+            example="18:00:00",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$",
+            max_length=8,
+        ),
+    ]
+    day_start: Annotated[
+        int, about("The first day of the week.", unit="1 (Monday) to 7 (Sunday)", example=1, ge=1, le=7)
+    ]
     day_end: Annotated[int, about("The last day of the week.", unit="1 (Monday) to 7 (Sunday)", example=5, ge=1, le=7)]
     path_pattern: Annotated[PlainText, about("A regular expression that the whole path must match.", example=".*")]
 
@@ -243,14 +239,28 @@ class TimeRule(ApiModel):
 class TimeRestrictedAccess(ApiModel):
     """Requests are allowed at certain times."""
 
-    rules: Annotated[list[TimeRule], about("When which requests are allowed.", example=[{"timeStart": "08:00:00"}], min_length=1, max_length=64, extra=ATOMIC)]
+    rules: Annotated[
+        list[TimeRule],
+        about(
+            "When which requests are allowed.",
+            example=[{"timeStart": "08:00:00"}],
+            min_length=1,
+            max_length=64,
+            extra=ATOMIC,
+        ),
+    ]
 
 
 class UrlRewriting(ApiModel):
     """The gateway replaces URLs."""
 
-    from_regex: Annotated[PlainText, about("A regular expression that finds what is replaced.", example="https?://internal/(.*)")]
-    to_replacement: Annotated[PlainText, about("What it is replaced with; $1 stands for the first group.", example="https://api.example.com/$1")]
+    from_regex: Annotated[
+        PlainText, about("A regular expression that finds what is replaced.", example="https?://internal/(.*)")
+    ]
+    to_replacement: Annotated[
+        PlainText,
+        about("What it is replaced with; $1 stands for the first group.", example="https://api.example.com/$1"),
+    ]
     process_request_url: Annotated[bool, about("Whether the URL of requests is rewritten.", example=True)] = False
     process_request_headers: Annotated[bool, about("Whether headers of requests are rewritten.", example=True)] = False
     process_response_headers: Annotated[bool, about("Whether headers of answers are rewritten.", example=True)] = False
@@ -271,5 +281,10 @@ class Custom(ApiModel):
     ]
     config: Annotated[
         dict[str, Any] | None,
-        about("The policy's configuration, in the gateway's own form. Never put a secret here.", default="none", example={"level": "full"}, max_length=64),
+        about(
+            "The policy's configuration, in the gateway's own form. Never put a secret here.",
+            default="none",
+            example={"level": "full"},
+            max_length=64,
+        ),
     ] = None
