@@ -62,7 +62,7 @@ def rule(expression: str, message: str, *, field: str = "") -> dict[str, str]:
 def immutable(field: str, *, advice: str) -> dict[str, str]:
     """The rule that `field` (a camelCase name) keeps its value, and stays absent when it was.
 
-    It stands on the parent (`spec`), because a transition rule on an optional field itself is skipped when the field is added
+    It stands on the parent (`spec`): a transition rule on an optional field is skipped when the field is added
     or removed.
     """
     return rule(

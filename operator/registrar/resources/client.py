@@ -111,7 +111,8 @@ class ApiKey(ApiModel):
         Literal["Generated", "Existing"],
         about(
             "Generated: the operator makes a key of 256 random bits and owns the Secret. "
-            'Existing: the Secret is yours, named by secretName, and carries the label gateway-registrar.dev/allow-use: "true".',
+            "Existing: the Secret is yours, named by secretName, "
+            'and carries the label gateway-registrar.dev/allow-use: "true".',
             example="Generated",
         ),
     ] = "Generated"

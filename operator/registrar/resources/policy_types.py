@@ -40,7 +40,8 @@ class Limit(ApiModel):
     granularity: Annotated[
         Literal["Client", "User", "Ip", "Api"],
         about(
-            "Who shares one count. On targets of kind Client: Client (all calls of the client), User (each value of userHeader) "
+            "Who shares one count. On targets of kind Client: "
+            "Client (all calls of the client), User (each value of userHeader) "
             "or Ip (each address). On targets of any other kind: Api (the client's calls of one API).",
             example="Client",
         ),
