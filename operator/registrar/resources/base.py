@@ -7,11 +7,13 @@ CRD (see `schema`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 GROUP = "gateway-registrar.dev"
 VERSION = "v1alpha1"
@@ -77,6 +79,18 @@ def rules(*entries: dict[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(entries)}
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A CEL rule that belongs to a type, so that every field of that type has it, whatever else is said of it."""
+
+    expression: str
+    message: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Called by pydantic when it makes the schema of a field of the type."""
+        return handler(core) | rules(rule(self.expression, self.message))
+
+
 def about(  # noqa: D417 - **bounds are pydantic's own
     text: str, *, example: Any, unit: str = "", default: str = "", extra: dict[str, Any] | None = None, **bounds: Any
 ) -> Any:
@@ -94,11 +108,12 @@ def about(  # noqa: D417 - **bounds are pydantic's own
 MAP_BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 SET = {"x-kubernetes-list-type": "set"}
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
-NO_EXPANSION = rules(
-    rule("!self.contains('${')", "must not hold ${: the gateway would expand its own environment there")
-)
 
-PlainText = Annotated[str, Field(min_length=1, max_length=512, json_schema_extra=NO_EXPANSION)]
+PlainText = Annotated[
+    str,
+    Field(min_length=1, max_length=512),
+    Ruled("!self.contains('${')", "must not hold ${: the gateway would expand its own environment there"),
+]
 GatewayName = Annotated[str, Field(pattern=GATEWAY_NAME_PATTERN, min_length=1, max_length=GATEWAY_NAME_LENGTH)]
 GatewayVersion = Annotated[str, Field(pattern=GATEWAY_NAME_PATTERN, min_length=1, max_length=GATEWAY_VERSION_LENGTH)]
 ObjectName = Annotated[str, Field(pattern=DNS_SUBDOMAIN_PATTERN, min_length=1, max_length=253)]

@@ -244,7 +244,12 @@ class ClientSpec(ApiModel):
     ] = False
     api_key: Annotated[
         ApiKey,
-        about("Where the API key comes from.", example={"source": "Generated"}, extra={"default": {}}),
+        about(
+            "Where the API key comes from.",
+            example={"source": "Generated"},
+            default="the defaults of its fields",
+            extra={"default": {}},
+        ),
     ] = ApiKey()
     adopt: Annotated[
         bool,

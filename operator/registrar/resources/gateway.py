@@ -196,7 +196,12 @@ class RuntimeGatewaySpec(ApiModel):
     ] = False
     defaults: Annotated[
         Defaults,
-        about("What Clients here get where they say nothing.", example={"publish": "Automatic"}, extra={"default": {}}),
+        about(
+            "What Clients here get where they say nothing.",
+            example={"publish": "Automatic"},
+            default="the defaults of its fields",
+            extra={"default": {}},
+        ),
     ] = Defaults()
     contracts: Annotated[
         Literal["Granted", "Any"],
@@ -242,10 +247,22 @@ class RuntimeGatewaySpec(ApiModel):
         ),
     ] = None
     limits: Annotated[
-        Limits, about("How hard the operator may push the gateway.", example={"maxInFlight": 20}, extra={"default": {}})
+        Limits,
+        about(
+            "How hard the operator may push the gateway.",
+            example={"maxInFlight": 20},
+            default="the defaults of its fields",
+            extra={"default": {}},
+        ),
     ] = Limits()
     drift: Annotated[
-        Drift, about("What happens on drift.", example={"mode": "Correct", "interval": "10m"}, extra={"default": {}})
+        Drift,
+        about(
+            "What happens on drift.",
+            example={"mode": "Correct", "interval": "10m"},
+            default="the defaults of its fields",
+            extra={"default": {}},
+        ),
     ] = Drift()
 
     model_config = ConfigDict(

@@ -100,10 +100,10 @@ def structural(model: type[BaseModel]) -> Json:
     return _translate(schema, schema.get("$defs", {}))
 
 
-def _translate(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json:
+def _translate(node: Mapping[str, Any], definitions: Mapping[str, Any], *, required: bool = False) -> Json:
     merged = _flatten(node, definitions)
     out: Json = {}
-    if description := _describe(merged):
+    if description := _describe(merged, required=required):
         out["description"] = description
     if "type" not in merged:
         raise ValueError(f"no structural form: {json.dumps(merged)[:200]}")
@@ -122,7 +122,11 @@ def _translate(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json:
     if "properties" in merged:
         if merged.get("required"):
             out["required"] = merged["required"]
-        out["properties"] = {name: _translate(child, definitions) for name, child in merged["properties"].items()}
+        needed = merged.get("required", ())
+        out["properties"] = {
+            name: _translate(child, definitions, required=name in needed)
+            for name, child in merged["properties"].items()
+        }
     elif merged["type"] == "object":
         values = merged.get("additionalProperties")
         if isinstance(values, Mapping):
@@ -152,7 +156,7 @@ def _flatten(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json:
     return resolved | beside | ({"x-kubernetes-validations": rules} if rules else {})
 
 
-def _describe(node: Mapping[str, Any]) -> str:
+def _describe(node: Mapping[str, Any], *, required: bool) -> str:
     """One text of what a field is for, its unit, its default and an example."""
     text = " ".join(str(node.get("description", "")).split())
     if not text or "examples" not in node:
@@ -164,11 +168,11 @@ def _describe(node: Mapping[str, Any]) -> str:
         parts.append(f"Default: {default}.")
     elif node.get("default") is not None:
         parts.append(f"Default: {_literal(node['default'])}.")
-    else:
+    elif required:
         parts.append("Required.")
     parts.append(f"Example: {_literal(node['examples'][0])}.")
     return " ".join(parts)
 
 
 def _literal(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else json.dumps(value)
+    return f"`{value.strip() if isinstance(value, str) else json.dumps(value)}`"
