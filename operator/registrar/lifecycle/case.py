@@ -126,9 +126,11 @@ def _published(view: View, gateway: str, *, now: str) -> Snapshot:
         return effected.snapshot
     recorded = view.status.snapshot(gateway)
     fact = view.live.get(gateway, LiveFact())
-    if fact.state is Live.OURS and (recorded.empty or not fact.genuine):
+    if fact.genuine and not recorded.empty:
+        return recorded
+    if fact.state is Live.OURS:
         return recovered(view, gateway, registered_at=now)
-    return recorded
+    return Snapshot(gateway=gateway)
 
 
 def _retire(view: View, verb: str) -> bool:
@@ -137,7 +139,15 @@ def _retire(view: View, verb: str) -> bool:
         return True
     if restored_with_unregister(view):
         return True
-    return bool(view.status.retired_by) and view.status.retired_by != "Spec" and verb != REREGISTER
+    if view.status.retired_by in ("", "Spec"):
+        return False
+    undone = (
+        verb == REREGISTER
+        and view.now >= view.settled_at
+        and not view.client.paused
+        and view.desired.problem is None
+    )
+    return not undone
 
 
 def restored_with_unregister(view: View) -> bool:

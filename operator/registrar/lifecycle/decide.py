@@ -125,11 +125,11 @@ def revoke(case: Case) -> Effect | None:
     for gateway in case.gateways:
         published = case.published[gateway]
         gone = [entry for entry in published.contracts if not _stands(case, gateway, entry)]
-        if not gone or not case.known(gateway) or not case.writable(gateway):
+        if not gone or not _ours_to_change(case, gateway):
             continue
         detail = ", ".join(f"contract {entry.name} taken off" for entry in gone)
         target = _without(published, gone)
-        if target.empty or all(case.missing(gateway, entry) for entry in target.contracts):
+        if target.empty:
             return Unregister(gateway, Why.REVOKED, detail)
         return Push(gateway, case.pushable(target), Why.REVOKED, detail, surgery=case.serves(gateway))
     return None
@@ -149,11 +149,11 @@ def reregister(case: Case) -> Effect | None:
 
 def heal(case: Case) -> Effect | None:
     """A gateway that does not have what is published gets exactly that again, never unpublished changes."""
-    if case.view.client.paused or case.view.key.state is not KeyState.VALID:
+    if case.retire or case.view.client.paused or case.view.key.state is not KeyState.VALID:
         return None
     for gateway in case.gateways:
         published = case.published[gateway]
-        if published.empty or not case.known(gateway) or not case.writable(gateway):
+        if published.empty or not _ours_to_change(case, gateway):
             continue
         target = case.pushable(published)
         returned = any(now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True))
@@ -268,6 +268,11 @@ def _pushing_allowed(case: Case) -> bool:
     return not view.client.paused and view.key.state is KeyState.VALID and view.desired.problem is None
 
 
+def _ours_to_change(case: Case, gateway: str) -> bool:
+    """Whether the gateway can be changed now and what it has is known not to be somebody else's."""
+    return case.writable(gateway) and case.live(gateway).state in (Live.ABSENT, Live.OURS)
+
+
 def _differs(case: Case, gateway: str) -> bool:
     wanted = case.view.desired.snapshot(gateway)
     published = case.published[gateway]
@@ -279,7 +284,7 @@ def _differs(case: Case, gateway: str) -> bool:
 def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
     """Push what is desired to the first of the gateways that can take it."""
     for gateway in gateways:
-        if not case.known(gateway) or not case.writable(gateway) or case.live(gateway).state is Live.FOREIGN:
+        if not _ours_to_change(case, gateway):
             continue
         wanted = case.view.desired.snapshot(gateway)
         published = case.published[gateway]

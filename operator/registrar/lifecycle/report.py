@@ -170,6 +170,8 @@ def _retired_by(case: Case) -> str:
         return "Spec" if view.status.retired_by in ("", "Spec") else view.status.retired_by
     if restored_with_unregister(view):
         return "Restored"
+    if case.verb == REREGISTER and not reached(case):
+        return view.status.retired_by
     return view.status.retired_by if case.retire else ""
 
 

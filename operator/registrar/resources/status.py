@@ -130,12 +130,17 @@ class PublishedContract:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is published (or desired) on one gateway. `hash` and `registered_at` are empty for what is only desired."""
+    """What is published (or desired) on one gateway. `hash`, `seal` and `registered_at` are empty for what is only desired.
+
+    `hash` is the HMAC of the wire payload and checks what is read back from the gateway; `seal` is the HMAC of the snapshot itself and shows that
+    nobody else wrote it. Both stand in the status as one text, `<hash>.<seal>`.
+    """
 
     gateway: str
     policies: tuple[PublishedPolicy, ...] = ()
     contracts: tuple[PublishedContract, ...] = ()
     hash: str = ""
+    seal: str = ""
     registered_at: str = ""
 
     @property
@@ -147,14 +152,22 @@ class Snapshot:
         """The policy with that id, if the snapshot has it."""
         return next((policy for policy in self.policies if policy.id == identifier), None)
 
+    def sealed_content(self) -> str:
+        """The text that `seal` is made over: all but the hashes and what follows from the gateway's state."""
+        rows = [[c.name, c.uid, c.organization, c.api, c.version, c.plan, list(c.policies)] for c in self.contracts]
+        policies = [[p.id, p.source, p.type, p.rollout, p.config, p.digest] for p in self.policies]
+        return canonical([self.gateway, self.hash, rows, policies])
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
         """Read one entry of `status.gateways[]`."""
+        digest, _, seal = _text(raw, "hash").partition(".")
         return cls(
             gateway=_text(raw, "name"),
             policies=tuple(PublishedPolicy.parse(row) for row in _rows(raw, "policies")),
             contracts=tuple(PublishedContract.parse(row) for row in _rows(raw, "contracts")),
-            hash=_text(raw, "hash"),
+            hash=digest,
+            seal=seal,
             registered_at=_text(raw, "registeredAt"),
         )
 
@@ -164,7 +177,7 @@ class Snapshot:
         return {"name": self.gateway, "state": state} | _present(
             (
                 ("registeredAt", self.registered_at),
-                ("hash", self.hash),
+                ("hash", f"{self.hash}.{self.seal}" if self.hash else ""),
                 ("policies", [policy.to_json() for policy in self.policies]),
                 ("contracts", [contract.to_json() for contract in self.contracts]),
             )

@@ -1,0 +1,154 @@
+"""Puts the parts of the operator together and runs them: the only place that knows all of them.
+
+The data flows one way: Kopf's events and the preload fill the store, the store's changes fill the queue, workers look, decide and act, and what they
+write comes back as events that change nothing.
+
+Invariants: workers start only when every kind is loaded and the Lease is held; the engine's tasks live outside Kopf and outlive its restarts; losing
+the Lease stops the workers first and then the process; a graceful stop lets running passes end, releases the Lease and flushes the Events.
+What this module deliberately does not do: any rule of the product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from registrar.clock import Clock, Jitter
+from registrar.engine.keeper import GatewayKeeper
+from registrar.engine.queue import Key, WorkQueue
+from registrar.errors import RegistrarError
+from registrar.kube.events import EventRecorder
+from registrar.kube.lease import LeaseElector
+from registrar.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE = 8.0
+"""Seconds that running passes get at a graceful stop: two gateway calls."""
+
+
+class Reconciler(Protocol):
+    """What a worker calls for the keys of one kind."""
+
+    async def reconcile(self, key: Key) -> str:
+        """Do what is to do for `key`; returns success, requeue or error."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """The running operator; `sources` bring events, `reconcilers` are by kind, `services` run beside the workers on the leader."""
+
+    queue: WorkQueue
+    reconcilers: dict[str, Reconciler]
+    keeper: GatewayKeeper
+    elector: LeaseElector | None
+    events: EventRecorder
+    metrics: Metrics
+    clock: Clock
+    jitter: Jitter
+    workers: int
+    loaded: asyncio.Event
+    sources: list[Callable[[], Awaitable[None]]]
+    services: list[Callable[[], Awaitable[None]]]
+    _busy: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until `stop` is set (returns 0) or something that can't be mended inside the process ends (returns 1)."""
+        sources = [asyncio.create_task(_named(source), name=str(source)) for source in self.sources]
+        events = asyncio.create_task(self.events.run(), name="events")
+        leading = asyncio.create_task(self._lead(), name="leader")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait(
+                {*sources, events, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
+            return self._verdict(done, stopping)
+        finally:
+            await self._wind_down(leading, sources, events, stopping)
+
+    def _verdict(self, done: set[asyncio.Task[object]], stopping: asyncio.Task[bool]) -> int:
+        if stopping in done:
+            log.info("stopping: asked to")
+            return 0
+        for task in done:
+            error = None if task.cancelled() else task.exception()
+            log.error("stopping: %s ended%s", task.get_name(), f": {error}" if error else "", exc_info=error)
+        return 1
+
+    async def _wind_down(
+        self,
+        leading: asyncio.Task[None],
+        sources: list[asyncio.Task[None]],
+        events: asyncio.Task[None],
+        stopping: asyncio.Task[bool],
+    ) -> None:
+        """First no new work, then the running passes, then the Lease, then the rest."""
+        self.queue.close()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=STOP_GRACE)
+        await _cancelled(leading, stopping, *self._busy)
+        if self.elector is not None:
+            with contextlib.suppress(RegistrarError):
+                # An API server that is gone lets the Lease run out by itself; there is nobody to tell.
+                await self.elector.release()
+        await self.events.flush(deadline=2.0)
+        await _cancelled(events, *sources)
+
+    async def _lead(self) -> None:
+        """Wait for the caches and the Lease, then work; ends when the Lease is lost."""
+        await self.loaded.wait()
+        if self.elector is not None:
+            await self.elector.acquire()
+        self.metrics.leader(True)
+        log.info("leading: %d keys wait", self.queue.depth)
+        tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]
+        self._busy.update(tasks)
+        beside = [asyncio.create_task(self.keeper.run(), name="keeper")]
+        beside += [asyncio.create_task(_named(service), name=str(service)) for service in self.services]
+        if self.elector is not None:
+            beside.append(asyncio.create_task(self.elector.run(), name="lease"))
+        try:
+            done, _ = await asyncio.wait(beside, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task
+        finally:
+            self.metrics.leader(False)
+            await _cancelled(*beside)
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self.queue.get()
+            started = self.clock.monotonic()
+            try:
+                outcome = await self.reconcilers[key.kind].reconcile(key)
+            except asyncio.CancelledError:
+                raise
+            except RegistrarError as error:
+                log.warning("%s %s/%s: %s", key.kind, key.namespace, key.name, error)
+                self.queue.retry(key)
+                outcome = "error"
+            except Exception:
+                # A bug must cost one object a backoff, not the fleet its operator; the metric and the trace make it seen.
+                log.exception("%s %s/%s: unexpected", key.kind, key.namespace, key.name)
+                self.metrics.panic(key.kind)
+                self.queue.retry(key)
+                outcome = "error"
+            finally:
+                self.queue.done(key)
+            self.metrics.reconciled(key.kind, outcome, seconds=self.clock.monotonic() - started)
+
+
+async def _named(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+    """Cancel the tasks and wait for their end; their errors were reported where they matter."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

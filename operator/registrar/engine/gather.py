@@ -1,0 +1,199 @@
+"""Puts together the view of one Client: from the store, the memory and the gateways' handles.
+
+Invariants: reads only what is already in memory, so a view costs no call; two Clients never hold one identity or one key at the same
+time, because both are reserved here before anything is awaited.
+What this module deliberately does not do: decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from registrar.clock import Clock
+from registrar.engine.arrivals import Arrivals
+from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.pool import Pool
+from registrar.engine.queue import Key
+from registrar.engine.rendering import Seals, fingerprint, wire_policy
+from registrar.engine.store import Store
+from registrar.lifecycle.desired import desired
+from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
+from registrar.resources.objects import ApiRef, ClientObject, SecretObject
+from registrar.resources.status import PublishedPolicy, Snapshot
+from registrar.resources.times import timestamp
+
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
+"""What every API key must match as a whole: the gateway keeps keys and internal ids in one map (design section 3, Keys)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A view, with the key that must not be part of it."""
+
+    view: View
+    api_key: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Gathered({self.view.client.meta.namespace}/{self.view.client.meta.name})"
+
+
+class Gatherer:
+    """Makes views."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        memory: Memory,
+        pool: Pool,
+        arrivals: Arrivals,
+        clock: Clock,
+        seals: Seals,
+        grace: float,
+        action_timeout: float,
+    ) -> None:
+        """`grace` and `action_timeout` are in seconds: how long a loss stays unsaid, and how long an action is tried."""
+        self._store = store
+        self._memory = memory
+        self._pool = pool
+        self._arrivals = arrivals
+        self._clock = clock
+        self._seals = seals
+        self._grace = grace
+        self._action_timeout = action_timeout
+
+    def view(self, client: ClientObject, faults: Mapping[str, GatewayFault]) -> Gathered:
+        """The view of `client`; `faults` are those met in this pass."""
+        contracts = self._store.contracts_of(client.meta.namespace, client.meta.name)
+        gateways = self._store.gateways()
+        memory = self._memory.of(client.meta.uid)
+        status = client.status
+        key, api_key = self._key(client)
+        wanted = self._desired(client, Objects(
+            client=client,
+            contracts=contracts,
+            policies=self._store.policies_for(client, contracts),
+            gateways=gateways,
+            missing_apis=self._pool.missing_apis(),
+            renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
+        ))
+        names = {snapshot.gateway for snapshot in (*status.gateways, *wanted.snapshots)} | set(memory.effected)
+        if wanted.identity is not None:
+            names.add(wanted.identity.gateway)
+        now = self._clock.now()
+        client_key = Key("Client", client.meta.namespace, client.meta.name)
+        view = View(
+            now=now,
+            settled_at=self._arrivals.settled_at(client_key),
+            client=client,
+            status=status,
+            desired=wanted,
+            contracts=contracts,
+            key=key,
+            live=dict(memory.live),
+            faults={**self._standing(names, memory, now=now), **faults},
+            effected=dict(memory.effected),
+            managed=frozenset(n for n in names if n in gateways and gateways[n].mode == "Manage"),
+            correcting=frozenset(n for n in names if n in gateways and gateways[n].drift_mode == "Correct"),
+            missing_apis=self._pool.missing_apis(),
+            fingerprints=self._fingerprints(wanted, memory),
+            endpoints=self._endpoints(names),
+            grace=self._grace,
+            action_timeout=self._action_timeout,
+        )
+        return Gathered(view=view, api_key=api_key)
+
+    def _desired(self, client: ClientObject, objects: Objects) -> Desired:
+        """What the objects ask for, with the identity reserved: the first Client that asks has it."""
+        wanted = desired(objects)
+        identity = wanted.identity
+        if identity is None or wanted.problem is not None:
+            return wanted
+        owner = self._store.reserve_identity(
+            gateway=identity.gateway,
+            organization=identity.organization,
+            client_id=identity.client_id,
+            version=identity.version,
+            uid=client.meta.uid,
+        )
+        if owner == client.meta.uid:
+            return wanted
+        return desired(
+            Objects(
+                client=client,
+                contracts=objects.contracts,
+                policies=objects.policies,
+                gateways=objects.gateways,
+                missing_apis=objects.missing_apis,
+                renderable=objects.renderable,
+                identity_taken=True,
+            )
+        )
+
+    def _standing(self, names: set[str], memory: ClientMemory, *, now: float) -> dict[str, GatewayFault]:
+        """Gateways that can't be called at all now: no object, no credentials, an open breaker, or a call that may still land."""
+        faults = {}
+        for name in names:
+            handle = self._pool.handle(name)
+            if handle is None or handle.breaker.is_open or now < memory.hold_until.get(name, 0.0):
+                faults[name] = memory.fault(name, Fault.UNREACHABLE, now=now)
+        return faults
+
+    def _key(self, client: ClientObject) -> tuple[KeyFact, str]:
+        """The state of the key Secret, and the key when it may be used."""
+        secret = self._store.secret(client.meta.namespace, client.secret_name)
+        if secret is None:
+            return KeyFact(KeyState.MISSING), ""
+        generated = client.api_key.source == "Generated"
+        if generated and secret.owner_uid != client.meta.uid:
+            return KeyFact(KeyState.NOT_OWNED), ""
+        key = _key_text(secret, client.api_key.secret_key)
+        if not KEY_PATTERN.fullmatch(key):
+            return KeyFact(KeyState.INVALID), ""
+        owner = self._store.reserve_key(self._seals.key_digest(key), client.meta.uid)
+        if owner != client.meta.uid:
+            return KeyFact(KeyState.IN_USE), ""
+        return KeyFact(KeyState.VALID, created_at=timestamp(secret.meta.created_at) if generated else ""), key
+
+    def _fingerprints(self, wanted: Desired, memory: ClientMemory) -> dict[tuple[str, str], str]:
+        """The wire forms of what is desired, made only where a registration is to be taken over."""
+        result = {}
+        for snapshot in wanted.snapshots:
+            fact = memory.live.get(snapshot.gateway)
+            if fact is None or fact.state is not Live.OURS or not fact.contracts:
+                continue
+            for policy in snapshot.policies:
+                result[(snapshot.gateway, policy.id)] = fingerprint(wire_policy(policy, self.config_of))
+        return result
+
+    def _endpoints(self, names: set[str]) -> dict[tuple[str, ApiRef], str]:
+        return {
+            (name, api): url
+            for name in names
+            if (handle := self._pool.handle(name)) is not None
+            for api, url in handle.endpoints.items()
+        }
+
+    def config_of(self, policy: PublishedPolicy) -> str | None:
+        """The current configuration of a policy that a snapshot keeps by digest only."""
+        namespace, _, name = policy.id.partition(":")[2].partition("/")
+        found = self._store.policy(namespace, name)
+        return found.config if found is not None and found.type == policy.type else None
+
+    def recorded(self, client: ClientObject, gateway: str) -> Snapshot:
+        """What was last published there, as far as this process or the status knows."""
+        effected = self._memory.of(client.meta.uid).effected.get(gateway)
+        return effected.snapshot if effected is not None else client.status.snapshot(gateway)
+
+
+def _key_text(secret: SecretObject, entry: str) -> str:
+    """The entry as text; empty when it is missing or no text."""
+    try:
+        return secret.data.get(entry, b"").decode("ascii")
+    except UnicodeDecodeError:
+        return ""
+
+

@@ -1,0 +1,83 @@
+"""What this process knows of each Client beyond its objects: what the gateways were seen to have, and what is not written down yet.
+
+It is lost with the process, on purpose: everything here is found again by reading the gateway once.
+
+Invariants: what a gateway has is unknown from before a changing call until its answer, and after a start until the first reading; a change
+that worked stays in `effected` until a status that records it is acknowledged.
+What this module deliberately does not do: talk to anything, or decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from registrar.lifecycle.model import Effected, Fault, GatewayFault, Live, LiveFact
+
+
+@dataclass(slots=True)
+class ClientMemory:
+    """The facts about one Client; all by RuntimeGateway name, all times in seconds since the epoch.
+
+    `fault_since` outlives a pass so that a lasting fault can be told from a blip; `hold_until` keeps calls back while an ambiguous one may still
+    land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
+    read or written consistently.
+    """
+
+    live: dict[str, LiveFact] = field(default_factory=dict)
+    effected: dict[str, Effected] = field(default_factory=dict)
+    fault_since: dict[str, float] = field(default_factory=dict)
+    hold_until: dict[str, float] = field(default_factory=dict)
+    suspect_until: float = 0.0
+    term: int = -1
+
+    def saw(self, gateway: str, fact: LiveFact) -> None:
+        """Keep a reading; the time of the first one of the same kind stays."""
+        before = self.live.get(gateway)
+        if before is not None and before.state is fact.state and before.digest == fact.digest:
+            fact = replace(fact, since=before.since)
+        self.live[gateway] = fact
+        self.fault_since.pop(gateway, None)
+
+    def forget_live(self, gateway: str) -> None:
+        """From now on it is not known what the gateway has."""
+        self.live.pop(gateway, None)
+
+    def fault(self, gateway: str, fault: Fault, *, now: float) -> GatewayFault:
+        """Note that a call to the gateway did not work."""
+        return GatewayFault(fault, since=self.fault_since.setdefault(gateway, now))
+
+    def acknowledged(self, recorded: dict[str, Effected]) -> None:
+        """A status that records `recorded` is on the API server; a change that came meanwhile stays."""
+        for gateway, effected in recorded.items():
+            if self.effected.get(gateway) is effected:
+                del self.effected[gateway]
+        for gateway, fact in self.live.items():
+            if not fact.genuine:
+                self.live[gateway] = replace(fact, genuine=True)
+
+
+class Memory:
+    """The memory of all Clients, by UID, so that a recreated Client starts without one."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._clients: dict[str, ClientMemory] = {}
+
+    def of(self, uid: str) -> ClientMemory:
+        """The memory of the Client with that UID."""
+        found = self._clients.get(uid)
+        if found is None:
+            found = self._clients[uid] = ClientMemory()
+        return found
+
+    def known(self, uid: str) -> ClientMemory | None:
+        """The memory of the Client, if there is any."""
+        return self._clients.get(uid)
+
+    def drop(self, uid: str) -> None:
+        """Forget a Client that is gone."""
+        self._clients.pop(uid, None)
+
+    def absent(self, uid: str, gateway: str, *, now: float) -> None:
+        """The gateway was seen without the Client."""
+        self.of(uid).saw(gateway, LiveFact(state=Live.ABSENT, since=now))
