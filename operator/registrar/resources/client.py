@@ -247,8 +247,6 @@ class ClientSpec(ApiModel):
         about(
             "Where the API key comes from.",
             example={"source": "Generated"},
-            default="the defaults of its fields",
-            extra={"default": {}},
         ),
     ] = ApiKey()
     adopt: Annotated[

@@ -161,11 +161,17 @@ class ChangeLogEntry(ApiModel):
     """One thing that was done on a gateway."""
 
     time: Annotated[datetime | None, about("When it was done, in RFC 3339.", default="none", example=_TIME)] = None
-    what: Annotated[ShortText | None, about("What was done.", default="none", example="Registered")] = None
-    by: Annotated[ShortText | None, about("What asked for it.", default="none", example="reregister release-42")] = None
-    outcome: Annotated[ShortText | None, about("How it ended.", default="none", example="Succeeded")] = None
+    what: Annotated[ShortText | None, about("What was done on the gateway.", default="none", example="Registered")] = (
+        None
+    )
+    by: Annotated[
+        ShortText | None, about("What asked for it to be done.", default="none", example="reregister release-42")
+    ] = None
+    outcome: Annotated[ShortText | None, about("How it ended, in one word.", default="none", example="Succeeded")] = (
+        None
+    )
     detail: Annotated[
-        Message | None, about("What it was about.", default="none", example="3 contracts on gateway default")
+        Message | None, about("What it was about, in words.", default="none", example="3 contracts on gateway default")
     ] = None
 
 
@@ -193,7 +199,8 @@ class ClientStatusModel(StatusModel):
         ),
     ] = None
     api_key: Annotated[
-        ApiKeyStatus | None, about("Where the key is.", default="none", example={"secretName": "checkout-api-key"})
+        ApiKeyStatus | None,
+        about("Where the key is and how old it is.", default="none", example={"secretName": "checkout-api-key"}),
     ] = None
     contracts: Annotated[
         ContractCounts | None, about("How many Contracts there are.", default="none", example={"summary": "3/3"})

@@ -106,7 +106,7 @@ class ContractStatusModel(StatusModel):
     endpoint: Annotated[
         str | None,
         about(
-            "The URL to call.",
+            "The URL at which the API is called.",
             default="none until it is live",
             example="https://gateway.example.com/acme/orders/1.0",
             max_length=2048,

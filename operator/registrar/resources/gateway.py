@@ -45,12 +45,12 @@ class OrganizationOwners(ApiModel):
     name: Annotated[GatewayName, about("The organization's id on the gateway.", example="acme")]
     namespaces: Annotated[
         list[Namespace] | None,
-        about("Namespaces by name.", default="none", example=["acme-prod"], max_length=256, extra=SET),
+        about("The owning namespaces, by name.", default="none", example=["acme-prod"], max_length=256, extra=SET),
     ] = None
     namespace_selector: Annotated[
         LabelSelector | None,
         about(
-            "Namespaces by their labels; an empty selector means every namespace.",
+            "The owning namespaces, by their labels; an empty selector means every namespace.",
             default="none",
             example={"matchLabels": {"team": "acme"}},
         ),
@@ -199,8 +199,6 @@ class RuntimeGatewaySpec(ApiModel):
         about(
             "What Clients here get where they say nothing.",
             example={"publish": "Automatic"},
-            default="the defaults of its fields",
-            extra={"default": {}},
         ),
     ] = Defaults()
     contracts: Annotated[
@@ -251,8 +249,6 @@ class RuntimeGatewaySpec(ApiModel):
         about(
             "How hard the operator may push the gateway.",
             example={"maxInFlight": 20},
-            default="the defaults of its fields",
-            extra={"default": {}},
         ),
     ] = Limits()
     drift: Annotated[
@@ -260,8 +256,6 @@ class RuntimeGatewaySpec(ApiModel):
         about(
             "What happens on drift.",
             example={"mode": "Correct", "interval": "10m"},
-            default="the defaults of its fields",
-            extra={"default": {}},
         ),
     ] = Drift()
 

@@ -50,13 +50,18 @@ class GrantFrom(ApiModel):
     namespaces: Annotated[
         list[Namespace] | None,
         about(
-            "Namespaces by name.", default="none", example=["shop", "mobile"], min_length=1, max_length=256, extra=SET
+            "The consuming namespaces, by name.",
+            default="none",
+            example=["shop", "mobile"],
+            min_length=1,
+            max_length=256,
+            extra=SET,
         ),
     ] = None
     namespace_selector: Annotated[
         LabelSelector | None,
         about(
-            "Namespaces by their labels; an empty selector means every namespace.",
+            "The consuming namespaces, by their labels; an empty selector means every namespace.",
             default="none",
             example={"matchLabels": {"team": "shop"}},
         ),

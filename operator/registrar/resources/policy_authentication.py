@@ -1,9 +1,10 @@
 """The policy `basicAuthentication`: callers show a user name and a password besides their key.
 
-Invariants: a password is always a reference to a Secret. Apiman's `jdbcIdentity` also takes a JDBC URL of its own;
-that is left out on purpose, because whoever may write a Policy could then make the gateway open connections to
-anywhere: here a database is one that the gateway's administrators set up. What this module deliberately does not do:
-render (the gateway's driver does).
+Invariants: a password is always a reference to a Secret; a user's name is written `{username}`, which the driver
+turns into the gateway's own `${username}` after it has refused every other `${`. Apiman's `jdbcIdentity` also takes a
+JDBC URL of its own; that is left out on purpose, because whoever may write a Policy could then make the gateway open
+connections to anywhere: here a database is one that the gateway's administrators set up. What this module
+deliberately does not do: render (the gateway's driver does).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from registrar.resources.base import ATOMIC, ApiModel, HttpHeader, PlainText, Se
 class StaticUser(ApiModel):
     """One user."""
 
-    username: Annotated[PlainText, about("The user's name.", example="alice")]
+    username: Annotated[PlainText, about("The name that the user shows.", example="alice")]
     password_secret_ref: Annotated[
         SecretKeyRef, about("The entry of a Secret with the password.", example={"name": "alice", "key": "password"})
     ]
@@ -31,7 +32,7 @@ class StaticIdentity(ApiModel):
 
     identities: Annotated[
         list[StaticUser],
-        about("The users.", example=[{"username": "alice"}], min_length=1, max_length=64, extra=ATOMIC),
+        about("The users that may call.", example=[{"username": "alice"}], min_length=1, max_length=64, extra=ATOMIC),
     ]
 
 
@@ -49,13 +50,8 @@ class LdapUserSearch(ApiModel):
 
     base_dn: Annotated[PlainText, about("Where the search begins.", example="ou=people,dc=example,dc=com")]
     expression: Annotated[
-        str,
-        about(
-            "The filter, in which the gateway puts the user's name for ${username}.",
-            example="(uid=${username})",
-            min_length=1,
-            max_length=512,
-        ),
+        PlainText,
+        about("The filter that finds the user; {username} stands for the user's name.", example="(uid={username})"),
     ]
 
 
@@ -66,12 +62,10 @@ class LdapIdentity(ApiModel):
         PlainText, about("The directory's URL.", example="ldaps://ldap.example.com", pattern=r"^ldaps?://[^\s@]+$")
     ]
     dn_pattern: Annotated[
-        str,
+        PlainText,
         about(
-            "The name to bind as, in which the gateway puts the user's name for ${username}.",
-            example="uid=${username},dc=example,dc=com",
-            min_length=1,
-            max_length=512,
+            "The distinguished name of a user; {username} stands for the user's name.",
+            example="uid={username},ou=people,dc=example,dc=com",
         ),
     ]
     bind_as: Annotated[

@@ -200,7 +200,7 @@ class IgnoredResources(ApiModel):
     rules: Annotated[
         list[PathRule],
         about(
-            "Which requests.",
+            "Which requests are hidden.",
             example=[{"verb": "*", "pathPattern": "/internal/.*"}],
             min_length=1,
             max_length=128,

@@ -113,8 +113,8 @@ def _translate(node: Mapping[str, Any], definitions: Mapping[str, Any], *, requi
         for key, value in merged.items()
         if key not in (*_DROPPED, "type", "properties", "items", "$defs", "required")
     )
-    if merged.get("default") is not None:
-        out["default"] = merged["default"]
+    if (default := _given(merged.get("default"))) is not None:
+        out["default"] = default
     if "const" in out:
         out["enum"] = [out.pop("const")]
     if out.get("format") == "date-time":
@@ -166,12 +166,17 @@ def _describe(node: Mapping[str, Any], *, required: bool) -> str:
         parts.append(f"Unit: {unit}.")
     if default := node.get("x-default"):
         parts.append(f"Default: {default}.")
-    elif node.get("default") is not None:
-        parts.append(f"Default: {_literal(node['default'])}.")
+    elif (given := _given(node.get("default"))) is not None:
+        parts.append(f"Default: {_literal(given)}.")
     elif required:
         parts.append("Required.")
     parts.append(f"Example: {_literal(node['examples'][0])}.")
     return " ".join(parts)
+
+
+def _given(default: Any) -> Any:
+    """A default without the fields that it leaves out; rules see it before the defaults of its fields are filled in."""
+    return {key: value for key, value in default.items() if value is not None} if isinstance(default, dict) else default
 
 
 def _literal(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Tests that touch no network and no clock."""

@@ -1,0 +1,1 @@
+"""Tests of the kinds: models, schemas, and the CRDs that are generated from them."""
