@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
 from registrar.resources.base import (
     CLIENT_OBJECT_NAME_LENGTH,
     GROUP,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
 from registrar.resources.base import (
     ApiModel,
     GatewayName,

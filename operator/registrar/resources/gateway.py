@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict
+
 from registrar.resources.base import (
     ATOMIC,
     MAP_BY_NAME,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import ConfigDict
+
 from registrar.resources.base import ApiModel, ObjectName, Url, about, rule, rules
 
 _PLAIN = "must start with https://; http:// is allowed only with allowPlainHttp: true"

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
+
 from registrar.resources.base import GROUP
 from registrar.resources.kinds import KINDS
 from registrar.resources.schema import crd

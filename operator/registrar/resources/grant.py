@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
+
 from registrar.resources.base import (
     MAP_BY_NAME,
     SET,

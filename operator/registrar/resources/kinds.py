@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
+
 from registrar.resources.base import GROUP
 from registrar.resources.client import CLIENT_RULES, ClientSpec
 from registrar.resources.client_status import ClientStatusModel

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict
+
 from registrar.resources.base import (
     ATOMIC,
     ApiModel,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+
 from registrar.resources.base import CATEGORY, GROUP, VERSION
 from registrar.resources.kinds import Json, Kind
 

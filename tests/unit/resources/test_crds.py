@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+
 from registrar.resources import generate, parse
 from registrar.resources.kinds import KINDS, Kind
 from registrar.resources.policy import POLICY_MEMBERS
 from registrar.resources.schema import crd, object_schema, structural
-
 from tests.unit.resources.walk import fields, schemas
 
 FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "nullable", "title", "examples", "const", "x-unit"}
