@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -51,12 +52,19 @@ POLICY_TYPES = (
     "urlRewriting",
     "custom",
 )
+TOKEN_LENGTH = 256
+"""Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
 
 
 @lru_cache(maxsize=4096)
 def _epoch(text: str) -> float:
     return parse_timestamp(text) if text else 0.0
+
+
+def _token(text: str) -> str:
+    """A token as a status can hold it: an annotation may be longer than a status field, so a long one is digested."""
+    return text if len(text) <= TOKEN_LENGTH else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @lru_cache(maxsize=_SHARED_STATUSES)
@@ -94,7 +102,7 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
     return ClientObject(
         meta=parse_meta(raw),
         finalizers=tuple(intern(name) for name in metadata.get("finalizers") or ()),
-        tokens=tuple((verb, token) for verb in VERBS if (token := annotations.get(f"{GROUP}/{verb}"))),
+        tokens=tuple((verb, _token(text)) for verb in VERBS if (text := annotations.get(f"{GROUP}/{verb}"))),
         organization=intern(spec.get("organization", "")),
         client_id=spec.get("clientId", "") or metadata["name"],
         version=intern(spec.get("version", "1.0")),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from registrar.resources import base, parse
 from registrar.resources.client_status import ClientStatusModel
 from registrar.resources.kinds import KINDS, Kind
 from registrar.resources.schema import structural
@@ -51,3 +52,25 @@ def test_what_the_operator_parses_and_writes_is_valid() -> None:
     contract = next(kind for kind in KINDS if kind.name == "Contract").status
     for status in STATUSES["Contract"]:
         contract.model_validate(ContractStatus.parse(status).to_json())
+
+
+@pytest.mark.parametrize("length", [1, base.TOKEN_LENGTH, base.TOKEN_LENGTH + 1, 200_000])
+def test_a_token_of_any_length_fits_the_status(length: int) -> None:
+    """An annotation has room for 256 KiB; recorded whole, a long token would make every status write fail."""
+    raw = {
+        "metadata": {"name": "a", "annotations": {f"{base.GROUP}/unregister": "t" * length}},
+        "spec": {},
+    }
+    ((_, token),) = parse.parse_client(raw).tokens
+    ClientStatusModel.model_validate({"actions": [{"name": "unregister", "inProgressToken": token}]})
+    assert (token == "t" * length) == (length <= base.TOKEN_LENGTH)
+    assert parse.TOKEN_LENGTH == base.TOKEN_LENGTH
+
+
+def test_long_tokens_that_differ_stay_different() -> None:
+    """A digest, not a cut: two long tokens with the same beginning are two requests."""
+    seen: set[tuple[str, str]] = set()
+    for end in ("1", "2"):
+        raw = {"metadata": {"name": "a", "annotations": {f"{base.GROUP}/reregister": "t" * 300 + end}}}
+        seen.update(parse.parse_client(raw).tokens)
+    assert len(seen) == 2
