@@ -1,0 +1,80 @@
+"""The Secret that holds a Client's generated key.
+
+Invariants: a key never appears in a repr; the Secret is owned by its Client, carries the label that lets one selector see it, and is deleted only
+if it still is the very one that is meant. What this module deliberately does not do: read Secrets (the watch does, by label).
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registrar.errors import KubeConflict, KubeNotFound
+from registrar.kube.client import CLIENTS, SECRETS, KubeClient
+from registrar.seam import Site
+
+ALLOW_USE = "gateway-registrar.dev/allow-use"
+HEADER_NAME = "X-API-Key"
+"""The header in which the Apiman gateway expects the key."""
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeySecret:
+    """All of a key Secret but the key; `entry` is the name under which the key is stored, `base_url` where calls go."""
+
+    name: str
+    namespace: str
+    client_name: str
+    client_uid: str
+    entry: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    base_url: str
+
+
+def new_key() -> str:
+    """A fresh key: 256 random bits, url-safe, 43 characters."""
+    return secrets.token_urlsafe(_KEY_BYTES)
+
+
+def key_secret_body(secret: KeySecret, *, key: str) -> dict[str, Any]:
+    """The manifest; labels and annotations of the template never replace ours."""
+    data = {secret.entry: key, "headerName": HEADER_NAME} | ({"baseURL": secret.base_url} if secret.base_url else {})
+    return {
+        "apiVersion": SECRETS.api_version,
+        "kind": SECRETS.kind,
+        "type": "Opaque",
+        "metadata": {
+            "name": secret.name,
+            "namespace": secret.namespace,
+            "labels": {
+                **secret.labels,
+                ALLOW_USE: "true",
+                "app.kubernetes.io/managed-by": "gateway-registrar",
+            },
+            "annotations": dict(secret.annotations),
+            "ownerReferences": [
+                {
+                    "apiVersion": CLIENTS.api_version,
+                    "kind": CLIENTS.kind,
+                    "name": secret.client_name,
+                    "uid": secret.client_uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "data": {entry: base64.b64encode(value.encode()).decode() for entry, value in data.items()},
+    }
+
+
+async def delete_key_secret(client: KubeClient, *, namespace: str, name: str, uid: str) -> None:
+    """Delete the Secret if it still is the one with that UID; one that is gone, or is another one, is left as it is."""
+    try:
+        await client.delete(SECRETS, namespace=namespace, name=name, site=Site.SECRET_DELETE, uid=uid)
+    except (KubeNotFound, KubeConflict):
+        return
