@@ -1,0 +1,165 @@
+"""From events to the store and from the store's changes to the queue: what has to be looked at again, and how soon.
+
+Invariants: an echo of our own write changes nothing, because the answer to the write was taken in first; a Contract that moves to another Client wakes
+both; the order and the number of events do not matter, only what they end in.
+What this module deliberately does not do: decide anything about a Client.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from registrar.clock import Clock
+from registrar.engine.arrivals import Arrivals
+from registrar.engine.memory import Memory
+from registrar.engine.queue import Key, WorkQueue
+from registrar.engine.store import Change, Store
+from registrar.resources.objects import (
+    ClientObject,
+    ContractObject,
+    GatewayObject,
+    Meta,
+    PolicyObject,
+    SecretObject,
+)
+from registrar.resources.parse import PARSERS, parse_meta
+
+log = logging.getLogger(__name__)
+
+_FAN_OUT = 100
+"""From how many Clients on a Policy's change waits behind everything else."""
+
+
+class Ingest:
+    """Takes objects in."""
+
+    def __init__(
+        self, *, store: Store, queue: WorkQueue, arrivals: Arrivals, memory: Memory, clock: Clock
+    ) -> None:
+        """Feed that store and that queue."""
+        self.store = store
+        self._queue = queue
+        self._arrivals = arrivals
+        self._memory = memory
+        self._clock = clock
+
+    def apply(self, kind: str, type_: str | None, raw: Mapping[str, Any]) -> None:
+        """Take in a watch event: ADDED, MODIFIED, DELETED, or None for an object of a listing."""
+        if type_ == "DELETED":
+            self.deleted(kind, parse_meta(raw))
+            return
+        change = self._upsert(kind, raw)
+        if change is not None:
+            self._react(change)
+
+    def loaded(self, kind: str, raw: Mapping[str, Any]) -> None:
+        """Take in an object of the preload: it arrived when it was created, and is queued when all kinds are there."""
+        change = self._upsert(kind, raw)
+        if change is not None and change.new is not None:
+            for key in self._keys(change):
+                self._arrivals.note(key, at=change.new.meta.created_at)
+
+    def own_write(self, kind: str, raw: Mapping[str, Any]) -> None:
+        """Take in the answer to a write of ours, so that its echo is nothing new; a deletion that the write completed is one."""
+        if raw["metadata"].get("deletionTimestamp") and not raw["metadata"].get("finalizers"):
+            self.deleted(kind, parse_meta(raw))
+            return
+        before = self.store.find(kind, raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+        change = self._upsert(kind, raw)
+        if change is None or before is None or change.new is None:
+            return
+        if before.meta.generation != change.new.meta.generation or before.meta.deleting != change.new.meta.deleting:
+            # Somebody else's change came back with ours: it is an arrival like any other.
+            self._react(change)
+
+    def deleted(self, kind: str, meta: Meta) -> None:
+        """An object is known to be gone."""
+        change = self.store.remove(kind, meta.namespace, meta.name, meta.uid)
+        if change is None:
+            return
+        if kind == "Client":
+            self._memory.drop(meta.uid)
+        self._react(change)
+
+    def _upsert(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
+        try:
+            parsed = PARSERS[kind](raw)
+        except (KeyError, TypeError, ValueError) as error:
+            # The schema does not admit it, so it is older than the schema: one object that can't be read must not stop the rest.
+            log.error("%s %s can't be read: %s", kind, (raw.get("metadata") or {}).get("name"), type(error).__name__)
+            return None
+        return self.store.upsert(parsed)
+
+    # What a change wakes ----------------------------------------------------------------------------------------
+
+    def _react(self, change: Change) -> None:
+        keys = self._keys(change)
+        substantial = _substantial(change)
+        low = len(keys) > _FAN_OUT
+        urgent = change.new is None or change.new.meta.deleting
+        for key in keys:
+            if substantial:
+                if change.kind != "Secret":
+                    self._arrivals.note(key)
+                self._queue.forget(key)
+            self._queue.add(key, urgent=urgent, low=low)
+        if substantial:
+            self._statuses(change)
+
+    def _keys(self, change: Change) -> set[Key]:
+        """The Clients that the change matters to; none for what only a status of ours or a label of theirs has changed."""
+        keys: set[Key] = set()
+        for item in (change.old, change.new):
+            match item:
+                case ClientObject():
+                    keys.add(Key("Client", item.meta.namespace, item.meta.name))
+                case ContractObject():
+                    keys.add(Key("Client", item.meta.namespace, item.client))
+                case PolicyObject() if _substantial(change):
+                    keys |= self.store.clients_affected_by(item)
+                case SecretObject() if _substantial(change):
+                    keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
+                case GatewayObject() if _substantial(change):
+                    keys |= set(self.store.all_clients())
+                case _:
+                    pass
+        return keys
+
+    def _statuses(self, change: Change) -> None:
+        """Have the statuses of Policies looked at that the change may matter to."""
+        for item in (change.old, change.new):
+            match item:
+                case PolicyObject():
+                    self._queue.add(Key("Policy", item.meta.namespace, item.meta.name))
+                case ClientObject() | ContractObject():
+                    client = self.store.client(
+                        item.meta.namespace, item.meta.name if isinstance(item, ClientObject) else item.client
+                    )
+                    if client is not None:
+                        self.wake_policies(client)
+                case _:
+                    pass
+
+    def wake_policies(self, client: ClientObject) -> None:
+        """Have the Policies in the Client's chains count again."""
+        contracts = self.store.contracts_of(client.meta.namespace, client.meta.name)
+        for policy in self.store.policies_for(client, contracts):
+            self._queue.add(Key("Policy", policy.meta.namespace, policy.meta.name), low=True)
+
+
+def _substantial(change: Change) -> bool:
+    """Whether more than a status or foreign metadata has changed."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return True
+    if (old.meta.uid, old.meta.generation, old.meta.deleting) != (new.meta.uid, new.meta.generation, new.meta.deleting):
+        return True
+    match old, new:
+        case ClientObject(), ClientObject():
+            return (old.tokens, old.force_delete, old.finalizers) != (new.tokens, new.force_delete, new.finalizers)
+        case SecretObject(), SecretObject():
+            return (old.data, old.owner_uid, old.allowed) != (new.data, new.owner_uid, new.allowed)
+        case _:
+            return False

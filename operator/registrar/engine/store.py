@@ -1,0 +1,309 @@
+"""All objects that the operator knows, slim and indexed: every question that a decision asks is answered without a scan.
+
+Invariants: an object is replaced only by a newer one of the same name; an object that was seen deleted does not come back under its UID; an index entry
+exists exactly as long as the object that it stands for. What this module deliberately does not do: call anybody when something changes (`source` does).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from registrar.engine.queue import Key
+from registrar.resources.objects import (
+    AnyObject,
+    ApiRef,
+    ClientObject,
+    ContractObject,
+    GatewayObject,
+    GrantObject,
+    Meta,
+    PolicyObject,
+    SecretObject,
+    TargetRef,
+)
+
+_TOMBSTONES = 20_000
+
+KIND_OF: Mapping[type[AnyObject], str] = {
+    ClientObject: "Client",
+    ContractObject: "Contract",
+    PolicyObject: "Policy",
+    GatewayObject: "RuntimeGateway",
+    GrantObject: "APIGrant",
+    SecretObject: "Secret",
+}
+
+Name = tuple[str, str]
+Target = tuple[str, ...]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update did: `old` is None for a new object, `new` for one that is gone."""
+
+    kind: str
+    old: AnyObject | None
+    new: AnyObject | None
+
+
+class Store:
+    """The objects, by kind and name, and the ways to find them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._objects: dict[str, dict[Name, AnyObject]] = {kind: {} for kind in KIND_OF.values()}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._client_uids: dict[str, Name] = {}
+        self._contracts_of: dict[Name, set[str]] = defaultdict(set)
+        self._by_plan: dict[Name, set[Name]] = defaultdict(set)
+        self._by_api: dict[Name, set[Name]] = defaultdict(set)
+        self._policies: dict[Target, set[Name]] = defaultdict(set)
+        self._by_secret: dict[Name, set[str]] = defaultdict(set)
+        self._by_gateway: dict[str, set[Name]] = defaultdict(set)
+        self._gateways_of: dict[Name, frozenset[str]] = {}
+        self._identities: dict[tuple[str, str, str, str], str] = {}
+        self._identity_of: dict[str, tuple[str, str, str, str]] = {}
+        self._keys: dict[str, str] = {}
+        self._key_of: dict[str, str] = {}
+        self.phases: Counter[tuple[str, str]] = Counter()
+
+    # Changing ---------------------------------------------------------------------------------------------------
+
+    def upsert(self, new: AnyObject) -> Change | None:
+        """Take an object in; None when it is not newer than what is known, or known to be deleted."""
+        kind = KIND_OF[type(new)]
+        meta = new.meta
+        name = (meta.namespace, meta.name)
+        old = self._objects[kind].get(name)
+        if meta.uid in self._gone or (old is not None and not _newer(meta, old.meta)):
+            return None
+        if old is not None:
+            self._unindex(kind, name, old)
+        self._objects[kind][name] = new
+        self._index(kind, name, new)
+        if isinstance(old, ClientObject) and old.meta.uid != meta.uid:
+            self.release(old.meta.uid)
+        return Change(kind=kind, old=old, new=new)
+
+    def remove(self, kind: str, namespace: str, name: str, uid: str) -> Change | None:
+        """An object is gone; None when it was not known, or another one has its name by now."""
+        self._gone[uid] = None
+        while len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+        old = self._objects[kind].get((namespace, name))
+        if old is None or old.meta.uid != uid:
+            return None
+        self._unindex(kind, (namespace, name), old)
+        del self._objects[kind][(namespace, name)]
+        if kind == "Client":
+            self.release(uid)
+        return Change(kind=kind, old=old, new=None)
+
+    def _index(self, kind: str, name: Name, item: AnyObject) -> None:
+        match item:
+            case ClientObject():
+                self._client_uids[item.meta.uid] = name
+                self._by_secret[(name[0], item.secret_name)].add(name[1])
+                self._place(name, item)
+                self.phases[(kind, item.phase)] += 1
+            case ContractObject():
+                self._contracts_of[(name[0], item.client)].add(name[1])
+                self._by_plan[(item.api.organization, item.plan)].add(name)
+                self._by_api[(item.api.organization, item.api.name)].add(name)
+                self.phases[(kind, item.status.phase)] += 1
+            case PolicyObject():
+                for target in item.targets:
+                    self._policies[_target(target, name[0])].add(name)
+            case _:
+                pass
+
+    def _unindex(self, kind: str, name: Name, item: AnyObject) -> None:
+        match item:
+            case ClientObject():
+                self._client_uids.pop(item.meta.uid, None)
+                _discard(self._by_secret, (name[0], item.secret_name), name[1])
+                for gateway in self._gateways_of.pop(name, frozenset()):
+                    _discard(self._by_gateway, gateway, name)
+                self.phases[(kind, item.phase)] -= 1
+            case ContractObject():
+                _discard(self._contracts_of, (name[0], item.client), name[1])
+                _discard(self._by_plan, (item.api.organization, item.plan), name)
+                _discard(self._by_api, (item.api.organization, item.api.name), name)
+                self.phases[(kind, item.status.phase)] -= 1
+            case PolicyObject():
+                for target in item.targets:
+                    _discard(self._policies, _target(target, name[0]), name)
+            case _:
+                pass
+
+    def _place(self, name: Name, client: ClientObject) -> None:
+        """Remember the gateways on which the Client is published or will be."""
+        status = client.status
+        gateways = {snapshot.gateway for snapshot in status.gateways}
+        if status.identity is not None:
+            gateways.add(status.identity.gateway)
+        elif client.gateway:
+            gateways.add(client.gateway)
+        self._gateways_of[name] = frozenset(gateways)
+        for gateway in gateways:
+            self._by_gateway[gateway].add(name)
+
+    # Reservations -----------------------------------------------------------------------------------------------
+
+    def reserve_identity(self, *, gateway: str, organization: str, client_id: str, version: str, uid: str) -> str:
+        """Claim a gateway identity for the Client with that UID; returns the UID that holds it. A Client holds one."""
+        wanted = (gateway, organization, client_id, version)
+        owner = self._identities.setdefault(wanted, uid)
+        if owner == uid and self._identity_of.get(uid) != wanted:
+            self._identities.pop(self._identity_of.get(uid, ("", "", "", "")), None)
+            self._identity_of[uid] = wanted
+        return owner
+
+    def reserve_key(self, digest: str, uid: str) -> str:
+        """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
+        owner = self._keys.setdefault(digest, uid)
+        if owner == uid and self._key_of.get(uid) != digest:
+            self._keys.pop(self._key_of.get(uid, ""), None)
+            self._key_of[uid] = digest
+        return owner
+
+    def release(self, uid: str) -> None:
+        """Give back the identity and the key of a Client that is gone."""
+        self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
+        self._keys.pop(self._key_of.pop(uid, ""), None)
+
+    # Finding ----------------------------------------------------------------------------------------------------
+
+    def find(self, kind: str, namespace: str, name: str) -> AnyObject | None:
+        """The object of that kind and name."""
+        return self._objects[kind].get((namespace, name))
+
+    def all(self, kind: str) -> Iterable[AnyObject]:
+        """Every object of a kind; for start, sweep and metrics, never for an event."""
+        return list(self._objects[kind].values())
+
+    def count(self, kind: str) -> int:
+        """How many objects of a kind there are."""
+        return len(self._objects[kind])
+
+    def client(self, namespace: str, name: str) -> ClientObject | None:
+        """The Client of that name."""
+        found = self._objects["Client"].get((namespace, name))
+        return found if isinstance(found, ClientObject) else None
+
+    def client_by_uid(self, uid: str) -> ClientObject | None:
+        """The Client with that UID."""
+        name = self._client_uids.get(uid)
+        return self.client(*name) if name is not None else None
+
+    def contract(self, namespace: str, name: str) -> ContractObject | None:
+        """The Contract of that name."""
+        found = self._objects["Contract"].get((namespace, name))
+        return found if isinstance(found, ContractObject) else None
+
+    def policy(self, namespace: str, name: str) -> PolicyObject | None:
+        """The Policy of that name."""
+        found = self._objects["Policy"].get((namespace, name))
+        return found if isinstance(found, PolicyObject) else None
+
+    def gateway(self, name: str) -> GatewayObject | None:
+        """The RuntimeGateway of that name."""
+        found = self._objects["RuntimeGateway"].get(("", name))
+        return found if isinstance(found, GatewayObject) else None
+
+    def gateways(self) -> Mapping[str, GatewayObject]:
+        """All RuntimeGateways, by name; there are few."""
+        rows = self._objects["RuntimeGateway"].values()
+        return {row.meta.name: row for row in rows if isinstance(row, GatewayObject)}
+
+    def secret(self, namespace: str, name: str) -> SecretObject | None:
+        """The labelled Secret of that name."""
+        found = self._objects["Secret"].get((namespace, name))
+        return found if isinstance(found, SecretObject) else None
+
+    def contracts_of(self, namespace: str, client: str) -> tuple[ContractObject, ...]:
+        """The Contracts that name the Client, by name."""
+        names = sorted(self._contracts_of.get((namespace, client), ()))
+        return tuple(found for name in names if (found := self.contract(namespace, name)) is not None)
+
+    def policies_for(self, client: ClientObject, contracts: Iterable[ContractObject]) -> tuple[PolicyObject, ...]:
+        """The Policies that may be in the chain of one of these Contracts of the Client, by name."""
+        namespace = client.meta.namespace
+        names = set(self._policies.get(("Client", namespace, client.meta.name), ()))
+        for contract in contracts:
+            names |= self._policies.get(("Contract", namespace, contract.meta.name), set())
+            names |= self._policies.get(("Plan", contract.api.organization, contract.plan), set())
+            names |= self._policies.get(("API", contract.api.organization, contract.api.name), set())
+        return tuple(found for name in sorted(names) if (found := self.policy(*name)) is not None)
+
+    def clients_affected_by(self, policy: PolicyObject) -> set[Key]:
+        """The Clients whose chains the Policy may be part of."""
+        keys: set[Key] = set()
+        for target in policy.targets:
+            match target.kind:
+                case "Client":
+                    keys.add(Key("Client", policy.meta.namespace, target.name))
+                case "Contract":
+                    keys |= self._clients_of([(policy.meta.namespace, target.name)])
+                case "Plan":
+                    keys |= self._clients_of(self._by_plan.get((target.organization, target.name), ()))
+                case "API":
+                    keys |= self._clients_of(self._by_api.get((target.organization, target.name), ()))
+        return keys
+
+    def clients_using_api(self, api: ApiRef) -> set[Key]:
+        """The Clients with a Contract for that API version."""
+        names = self._by_api.get((api.organization, api.name), set())
+        return self._clients_of(n for n in names if (c := self.contract(*n)) is not None and c.api == api)
+
+    def clients_of_secret(self, namespace: str, name: str) -> set[Key]:
+        """The Clients whose key is, or will be, in that Secret."""
+        return {Key("Client", namespace, client) for client in self._by_secret.get((namespace, name), ())}
+
+    def clients_on_gateway(self, gateway: str) -> Iterator[Key]:
+        """The Clients that are published on the gateway, or whose identity is there."""
+        for namespace, name in sorted(self._by_gateway.get(gateway, ())):
+            yield Key("Client", namespace, name)
+
+    def all_clients(self) -> Iterator[Key]:
+        """Every Client, and every one that a Contract names though it does not exist."""
+        names = set(self._objects["Client"]) | set(self._contracts_of)
+        for namespace, name in sorted(names):
+            yield Key("Client", namespace, name)
+
+    def _clients_of(self, contracts: Iterable[Name]) -> set[Key]:
+        return {
+            Key("Client", name[0], found.client) for name in contracts if (found := self.contract(*name)) is not None
+        }
+
+
+def _newer(new: Meta, old: Meta) -> bool:
+    """Whether `new` may replace `old`: another object of the same name always, the same one only with a later resourceVersion."""
+    if new.uid != old.uid:
+        return new.created_at >= old.created_at
+    return version_of(new) > version_of(old)
+
+
+def version_of(meta: Meta) -> int:
+    """The resourceVersion as a number; Kubernetes guarantees that order since 1.35 and etcd always gave it."""
+    return int(meta.resource_version) if meta.resource_version.isdigit() else 0
+
+
+def _target(target: TargetRef, namespace: str) -> Target:
+    if target.kind in ("Plan", "API"):
+        return (target.kind, target.organization, target.name)
+    return (target.kind, namespace, target.name)
+
+
+def _discard(index: dict[_K, set[_V]], key: _K, value: _V) -> None:
+    """Take a value out of an index and the entry with it when it is the last."""
+    values = index.get(key)
+    if values is not None:
+        values.discard(value)
+        if not values:
+            del index[key]

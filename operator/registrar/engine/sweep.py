@@ -1,0 +1,125 @@
+"""Finds what the watch has lost: Kopf does not report objects that vanished while a stream was down.
+
+A list of metadata alone is compared with the store. What the store has and the list has not is asked for by name before it counts as deleted; what the list
+has in a newer version is fetched.
+
+Invariants: nothing counts as deleted on the word of a list alone; an object newer than the list is left alone; the GETs are paced.
+What this module deliberately does not do: run while nothing is loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from registrar.clock import Jitter
+from registrar.engine.preload import KINDS, Preload, selector
+from registrar.engine.source import Ingest
+from registrar.engine.store import Store, version_of
+from registrar.errors import KubeError, KubeNotFound
+from registrar.kube.client import KubeClient, Resource
+from registrar.metrics import Metrics
+from registrar.resources.objects import AnyObject
+
+log = logging.getLogger(__name__)
+
+AFTER_RELIST = 2.0
+"""Seconds from a listing by Kopf to the sweep: what it lists has arrived by then."""
+_PACE = 0.01
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """Sweeps every `interval` seconds (give or take a tenth), and soon after each relist."""
+
+    client: KubeClient
+    store: Store
+    ingest: Ingest
+    preload: Preload
+    metrics: Metrics
+    jitter: Jitter
+    interval: float
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def relisted(self) -> None:
+        """Kopf has listed again, so its stream had a gap."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wanted.wait(), timeout=self.jitter.around(self.interval))
+                await asyncio.sleep(AFTER_RELIST)
+            except TimeoutError:
+                pass  # no relist in all that time: the sweep is due anyway
+            self._wanted.clear()
+            await self.once()
+
+    async def once(self) -> None:
+        """Sweep all kinds; a kind that can't be listed is swept the next time."""
+        for resource in KINDS:
+            for namespace in self.preload.scopes(resource):
+                try:
+                    await self._sweep(resource, namespace)
+                except KubeError as error:
+                    log.warning("%s can't be swept now: %s", resource.plural, error)
+
+    async def _sweep(self, resource: Resource, namespace: str) -> None:
+        listed: dict[str, tuple[str, str, int]] = {}
+        horizon = 0
+        async for page in self.client.list_pages(
+            resource, namespace=namespace, label_selector=selector(resource), metadata_only=True
+        ):
+            horizon = max(horizon, int(page.resource_version or 0))
+            for item in page.items:
+                meta = item["metadata"]
+                listed[meta["uid"]] = (meta.get("namespace", ""), meta["name"], int(meta.get("resourceVersion") or 0))
+        known = {item.meta.uid: item for item in self.store.all(resource.kind)}
+        for uid, item in known.items():
+            in_scope = not namespace or item.meta.namespace == namespace
+            if in_scope and uid not in listed and version_of(item.meta) <= horizon:
+                await self._confirm_gone(resource, item)
+        for uid, (space, name, version) in listed.items():
+            item_known = known.get(uid)
+            if item_known is None or version_of(item_known.meta) < version:
+                await self._fetch(resource, space, name)
+
+    async def _confirm_gone(self, resource: Resource, item: AnyObject) -> None:
+        meta = item.meta
+        try:
+            found = await self.client.get(resource, namespace=meta.namespace, name=meta.name)
+            gone = found["metadata"]["uid"] != meta.uid or not _selected(resource, found)
+        except KubeNotFound:
+            gone, found = True, None
+        if gone:
+            log.info("the sweep found %s %s/%s deleted", resource.kind, meta.namespace, meta.name)
+            self.metrics.sweep_finding(resource.kind, "deleted")
+            self.ingest.deleted(resource.kind, meta)
+        if found is not None and found["metadata"]["uid"] != meta.uid:
+            self.ingest.apply(resource.kind, None, found)
+        await asyncio.sleep(_PACE)
+
+    async def _fetch(self, resource: Resource, namespace: str, name: str) -> None:
+        """An object that the store has not, or has in an older version: the watch is late, or has lost it."""
+        try:
+            found = await self.client.get(resource, namespace=namespace, name=name)
+        except KubeNotFound:
+            return
+        before = self.store.find(resource.kind, namespace, name)
+        self.ingest.apply(resource.kind, None, found)
+        if self.store.find(resource.kind, namespace, name) is not before:
+            self.metrics.sweep_finding(resource.kind, "missed")
+        await asyncio.sleep(_PACE)
+
+
+def _selected(resource: Resource, found: dict[str, object]) -> bool:
+    """Whether the object still carries the label that its kind is selected by."""
+    wanted = selector(resource)
+    if not wanted:
+        return True
+    key, _, value = wanted.partition("=")
+    metadata = found["metadata"]
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return isinstance(labels, dict) and labels.get(key) == value
