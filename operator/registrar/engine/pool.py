@@ -117,7 +117,7 @@ class Pool:
         limits = GatewayLimits(
             max_in_flight=gateway.max_in_flight, requests_per_second=gateway.requests_per_second, clock=self._clock
         )
-        breaker = CircuitBreaker(clock=self._clock)
+        breaker = CircuitBreaker()
         driver = ApimanDriver(
             endpoint=gateway.endpoint,
             public_endpoint=gateway.public_endpoint,

@@ -136,6 +136,10 @@ class GatewayDriver(Protocol):
         """Every client version that the gateway has for `organization`; empty for one that it does not know."""
         ...
 
+    async def client_ids(self, organization: str) -> frozenset[str]:
+        """The ids of the clients that the gateway has for `organization`, in one call; empty for one that it does not know."""
+        ...
+
     async def organizations(self) -> tuple[str, ...]:
         """The organizations that the gateway knows, sorted."""
         ...

@@ -1,1 +1,1 @@
-"""The driver for the Apiman gateway: its HTTP calls (`driver`) and the form of its policies on the wire (`wire`)."""
+"""The Apiman gateway: its configuration API, and its form of each policy."""
