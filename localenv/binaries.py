@@ -46,7 +46,7 @@ def all_binaries() -> Binaries:
     kubernetes = _built("kubernetes", usually="about 7 minutes on two cores")
     etcd = _built("etcd", usually="about half a minute")
     return Binaries(
-        etcd=etcd / "v3" if (etcd / "v3").exists() else etcd / "etcd",
+        etcd=etcd / "server",  # the last element of its module path, without the version
         kube_apiserver=kubernetes / "kube-apiserver",
         kube_controller_manager=kubernetes / "kube-controller-manager",
         kubectl=kubernetes / "kubectl",
@@ -68,7 +68,13 @@ def _built(module: str, *, usually: str) -> Path:
 
 def _build(folder: Path, target: Path, *, usually: str) -> None:
     """Build every tool that the module names into `target`, with a line of progress now and then."""
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
     if not environment.get("HOME"):
         environment |= {"GOCACHE": str(cache.cache_root() / "go-build"), "GOPATH": str(cache.cache_root() / "go")}
     text = (folder / "go.mod").read_text()
@@ -78,7 +84,9 @@ def _build(folder: Path, target: Path, *, usually: str) -> None:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join(done.stderr.splitlines()[-20:])
-        raise LocalEnvError(f"Building {folder.name} failed:\n{tail}\nCheck that the Go module proxy can be reached, then try again.")
+        raise LocalEnvError(
+            f"Building {folder.name} failed:\n{tail}\nCheck that the Go module proxy can be reached, then try again."
+        )
 
 
 def _version_flags(text: str) -> str:
@@ -102,7 +110,9 @@ def _fetch_gateway(target: Path) -> None:
         found = _resolve_jar()
     actual = hashlib.sha256(found.read_bytes()).hexdigest()
     if actual != GATEWAY_SHA256:
-        raise LocalEnvError(f"The gateway's jar has SHA-256 {actual}, not {GATEWAY_SHA256}. It is not used; find out where it came from.")
+        raise LocalEnvError(
+            f"The gateway's jar has SHA-256 {actual}, not {GATEWAY_SHA256}. It is not used; find out where it came from."
+        )
     shutil.copyfile(found, target / "gateway.jar")
 
 
@@ -119,11 +129,13 @@ def _resolve_jar() -> Path:
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines or not Path(lines[-1]).is_file():
         tail = "\n".join((done.stderr or done.stdout).splitlines()[-5:])
-        raise LocalEnvError(f"The gateway's jar can't be fetched from Maven Central:\n{tail}\nCheck the network, then try again.")
+        raise LocalEnvError(
+            f"The gateway's jar can't be fetched from Maven Central:\n{tail}\nCheck the network, then try again."
+        )
     return Path(lines[-1])
 
 
-class _progress:  # noqa: N801 - reads as a statement
+class _progress:
     """Says that something long goes on, every few seconds, until it ends."""
 
     def __init__(self, what: str) -> None:

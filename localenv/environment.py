@@ -102,7 +102,10 @@ class Environment:
         if fresh:
             self.start_gateway()
         self.processes.wait_ready(
-            "backend", lambda: listening(self.ports["backend"]), seconds=30, hint="Set LOCALENV_BACKEND_PORT to a free port."
+            "backend",
+            lambda: listening(self.ports["backend"]),
+            seconds=30,
+            hint="Set LOCALENV_BACKEND_PORT to a free port.",
         )
         if fresh:
             self.publish_apis(*apis)
@@ -119,7 +122,7 @@ class Environment:
 
     @property
     def control_plane(self) -> ControlPlane:
-        """etcd and the Kubernetes processes."""
+        """Etcd and the Kubernetes processes."""
         return ControlPlane(self.folder, self.binaries, self.processes, self.ports)
 
     @property

@@ -29,7 +29,9 @@ def go() -> str:
         candidate.chmod(candidate.stat().st_mode | 0o111)
         if _go_version(str(candidate)) >= GO_NEEDED:
             return str(candidate)
-    raise LocalEnvError(f"No Go {GO_NEEDED[0]}.{GO_NEEDED[1]} or newer: not on the path, and the wheel has none. Install Go.")
+    raise LocalEnvError(
+        f"No Go {GO_NEEDED[0]}.{GO_NEEDED[1]} or newer: not on the path, and the wheel has none. Install Go."
+    )
 
 
 def _go_version(command: str) -> tuple[int, int]:
@@ -47,7 +49,9 @@ def java() -> str:
         candidate.chmod(candidate.stat().st_mode | 0o111)
         if _java_version(str(candidate)) >= JAVA_NEEDED:
             return str(candidate)
-    raise LocalEnvError(f"No Java {JAVA_NEEDED} or newer: not on the path, and the wheel has none. Install a Java runtime.")
+    raise LocalEnvError(
+        f"No Java {JAVA_NEEDED} or newer: not on the path, and the wheel has none. Install a Java runtime."
+    )
 
 
 def _java_version(command: str) -> int:
@@ -75,4 +79,6 @@ def _install(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     done = subprocess.run([*command, "--target", str(folder), "-r", str(REQUIREMENTS)], check=False)
     if done.returncode:
-        raise LocalEnvError("The wheels with Go and Java can't be installed; see pip's message above, or install Go and Java yourself.")
+        raise LocalEnvError(
+            "The wheels with Go and Java can't be installed; see pip's message above, or install Go and Java yourself."
+        )

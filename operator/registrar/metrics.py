@@ -37,9 +37,7 @@ class Metrics:
             "gateway_registrar_sweep_findings", "Differences that the sweep found", ("kind", "finding"), registry=r
         )
         self._objects = Gauge("gateway_registrar_objects", "Objects by kind and phase", ("kind", "phase"), registry=r)
-        self._effects = Counter(
-            "gateway_registrar_calls", "Calls by site and outcome", ("site", "outcome"), registry=r
-        )
+        self._effects = Counter("gateway_registrar_calls", "Calls by site and outcome", ("site", "outcome"), registry=r)
 
     def reconciled(self, controller: str, result: str, *, seconds: float) -> None:
         """One pass over one object ended; `result` is success, requeue or error."""

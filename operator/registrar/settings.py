@@ -43,15 +43,25 @@ class Settings(BaseSettings):
         (), description="Namespaces to watch, separated by commas; all when empty (REGISTRAR_WATCH_NAMESPACES)."
     )
     kubeconfig: str = Field("", description="Path of a kubeconfig; KUBECONFIG or the pod's service account when empty.")
-    settle_seconds: Seconds = Field(2.0, description="How long a Client's objects must be quiet before it is registered.")
+    settle_seconds: Seconds = Field(
+        2.0, description="How long a Client's objects must be quiet before it is registered."
+    )
     settle_max_seconds: Seconds = Field(10.0, description="The longest that a registration waits for quiet.")
-    action_timeout_seconds: Seconds = Field(600.0, description="How long an action is tried while a gateway has a fault.")
+    action_timeout_seconds: Seconds = Field(
+        600.0, description="How long an action is tried while a gateway has a fault."
+    )
     workers: Count = Field(20, description="How many Clients are reconciled side by side.")
     kube_max_in_flight: Count = Field(20, description="How many calls of the API server are under way at once.")
-    resync_interval_seconds: Seconds = Field(600.0, description="Between two sweeps for lost watch events, give or take 10 %.")
+    resync_interval_seconds: Seconds = Field(
+        600.0, description="Between two sweeps for lost watch events, give or take 10 %."
+    )
     sentinel_interval_seconds: Seconds = Field(5.0, description="Between two looks at each gateway.")
-    drift_interval_seconds: Seconds = Field(600.0, description="Between two full checks of a gateway, unless it says otherwise.")
-    heal_grace_seconds: Seconds = Field(10.0, description="How long a lost registration or a fault stays unsaid on a Client.")
+    drift_interval_seconds: Seconds = Field(
+        600.0, description="Between two full checks of a gateway, unless it says otherwise."
+    )
+    heal_grace_seconds: Seconds = Field(
+        10.0, description="How long a lost registration or a fault stays unsaid on a Client."
+    )
     counter_interval_seconds: Seconds = Field(10.0, description="The shortest time between two writes of counters.")
     gateway_timeout_seconds: Seconds = Field(4.0, description="The limit for one call of a gateway.")
     backoff_base_seconds: Seconds = Field(1.0, description="The first backoff; it doubles with each failure.")
@@ -67,9 +77,13 @@ class Settings(BaseSettings):
         description="The name of this process in the Lease and in Events; host name and a random part by default.",
     )
     probes_host: str = Field("0.0.0.0", description="Address of /healthz, /readyz and /metrics.")  # noqa: S104 - kubelets call it
-    probes_port: int = Field(8080, ge=0, le=65_535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one.")
+    probes_port: int = Field(
+        8080, ge=0, le=65_535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one."
+    )
     hash_secret_name: str = Field(
-        "gateway-registrar-hash", pattern=NAME, description="The Secret with which the operator signs what it published."
+        "gateway-registrar-hash",
+        pattern=NAME,
+        description="The Secret with which the operator signs what it published.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["text", "json"] = Field("text", description="How it is logged.")
@@ -114,8 +128,10 @@ def load(arguments: list[str]) -> Settings:
     if unknown:
         raise SettingsError(tuple(f"{name}: there is no such setting; see --help" for name in unknown))
     try:
-        source: CliSettingsSource[Settings] = CliSettingsSource(Settings, cli_parse_args=arguments, cli_exit_on_error=True)
-        return Settings(_cli_settings_source=source)  # type: ignore[call-arg]
+        source: CliSettingsSource[Settings] = CliSettingsSource(
+            Settings, cli_parse_args=arguments, cli_exit_on_error=True
+        )
+        return Settings(_cli_settings_source=source)
     except ValidationError as error:
         raise SettingsError(tuple(_line(row["loc"], row["msg"], row.get("input")) for row in error.errors())) from error
 

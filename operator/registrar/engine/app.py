@@ -15,7 +15,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from registrar.clock import Clock, Jitter
 from registrar.engine.keeper import GatewayKeeper
@@ -54,7 +54,6 @@ class Engine:
     workers: int
     loaded: asyncio.Event
     sources: list[Callable[[], Awaitable[None]]]
-    services: list[Callable[[], Awaitable[None]]]
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -64,14 +63,13 @@ class Engine:
         leading = asyncio.create_task(self._lead(), name="leader")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            done, _ = await asyncio.wait(
-                {*sources, events, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
-            )
+            running: set[asyncio.Task[Any]] = {*sources, events, leading, stopping}
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             return self._verdict(done, stopping)
         finally:
             await self._wind_down(leading, sources, events, stopping)
 
-    def _verdict(self, done: set[asyncio.Task[object]], stopping: asyncio.Task[bool]) -> int:
+    def _verdict(self, done: set[asyncio.Task[Any]], stopping: asyncio.Task[bool]) -> int:
         if stopping in done:
             log.info("stopping: asked to")
             return 0
@@ -109,7 +107,6 @@ class Engine:
         tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]
         self._busy.update(tasks)
         beside = [asyncio.create_task(self.keeper.run(), name="keeper")]
-        beside += [asyncio.create_task(_named(service), name=str(service)) for service in self.services]
         if self.elector is not None:
             beside.append(asyncio.create_task(self.elector.run(), name="lease"))
         try:

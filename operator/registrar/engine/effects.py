@@ -118,9 +118,7 @@ class Effects:
             key=key,
         )
         try:
-            raw = await self.kube.create(
-                SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE
-            )
+            raw = await self.kube.create(SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE)
         except KubeConflict:
             # It exists, made by somebody else or by a call of ours whose answer was lost: what it is decides.
             raw = await self.kube.get(SECRETS, namespace=client.meta.namespace, name=client.secret_name)
@@ -205,7 +203,9 @@ class Effects:
         secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
         if secret is None or secret.owner_uid != client.meta.uid:
             return
-        await delete_key_secret(self.kube, namespace=client.meta.namespace, name=client.secret_name, uid=secret.meta.uid)
+        await delete_key_secret(
+            self.kube, namespace=client.meta.namespace, name=client.secret_name, uid=secret.meta.uid
+        )
         self.ingest.deleted("Secret", secret.meta)
 
     async def _remove_finalizer(self, view: View) -> None:

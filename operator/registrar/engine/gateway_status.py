@@ -34,7 +34,13 @@ def gateway_status(
     registrations; `missing` counts APIs; `now` is in seconds since the epoch.
     """
     rows = _conditions(
-        gateway, credentials=credentials, namespace=namespace, fault=fault, expected=expected, healing=healing, missing=missing
+        gateway,
+        credentials=credentials,
+        namespace=namespace,
+        fault=fault,
+        expected=expected,
+        healing=healing,
+        missing=missing,
     )
     merged = conditions.merge(
         parse_conditions(gateway.raw_status.get("conditions") or ()),
@@ -90,7 +96,10 @@ def _conditions(
             _row(conditions.RECONCILING, TRUE, Reason.HEALING, text),
         )
     if missing:
-        return (_row(conditions.READY, TRUE, Reason.READY, f"{reasons.GATEWAY_READY} {reasons.apis_missing(missing)}"), *fine)
+        return (
+            _row(conditions.READY, TRUE, Reason.READY, f"{reasons.GATEWAY_READY} {reasons.apis_missing(missing)}"),
+            *fine,
+        )
     return (_row(conditions.READY, TRUE, Reason.READY, reasons.GATEWAY_READY), *fine)
 
 

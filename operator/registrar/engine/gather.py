@@ -72,14 +72,17 @@ class Gatherer:
         memory = self._memory.of(client.meta.uid)
         status = client.status
         key, api_key = self._key(client)
-        wanted = self._desired(client, Objects(
-            client=client,
-            contracts=contracts,
-            policies=self._store.policies_for(client, contracts),
-            gateways=gateways,
-            missing_apis=self._pool.missing_apis(),
-            renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
-        ))
+        wanted = self._desired(
+            client,
+            Objects(
+                client=client,
+                contracts=contracts,
+                policies=self._store.policies_for(client, contracts),
+                gateways=gateways,
+                missing_apis=self._pool.missing_apis(),
+                renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
+            ),
+        )
         names = {snapshot.gateway for snapshot in (*status.gateways, *wanted.snapshots)} | set(memory.effected)
         if wanted.identity is not None:
             names.add(wanted.identity.gateway)
@@ -195,5 +198,3 @@ def _key_text(secret: SecretObject, entry: str) -> str:
         return secret.data.get(entry, b"").decode("ascii")
     except UnicodeDecodeError:
         return ""
-
-

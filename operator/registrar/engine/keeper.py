@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from registrar.clock import Clock, Jitter
-from registrar.engine.gather import Gatherer
 from registrar.engine.gateway_status import gateway_status
+from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
@@ -30,6 +30,7 @@ from registrar.kube.client import GATEWAYS
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.model import Fault, Live
 from registrar.resources.objects import ClientObject, GatewayObject
+from registrar.resources.status import IdentityStatus
 from registrar.seam import Site
 
 log = logging.getLogger(__name__)
@@ -169,16 +170,18 @@ class GatewayKeeper:
         interval = gateway.drift_interval or self.drift_interval
         watched.next_check = self.clock.monotonic() + self.jitter.around(interval)
         clients = list(self._published_on(name))
-        ours = {identity_of(i) for c in clients if (i := c.status.identity) is not None}
-        organizations = {identity.organization for identity in ours} | set(await handle.driver.organizations())
-        listed = set()
+        ours = {_listed_as(i) for c in clients if (i := c.status.identity) is not None}
+        organizations = {i.organization for c in clients if (i := c.status.identity) is not None} | set(
+            await handle.driver.organizations()
+        )
+        listed: set[str] = set()
         for organization in sorted(organizations):
-            listed |= await handle.driver.list_clients(organization)
+            listed |= {f"{organization}/{name}" for name in await handle.driver.client_ids(organization)}
         watched.foreign = len(listed - ours)
         lost = 0
         for client in clients:
             identity = client.status.identity
-            if identity is not None and identity_of(identity) not in listed:
+            if identity is not None and _listed_as(identity) not in listed:
                 lost += not await self._read(client, name, handle)
         if lost:
             log.warning("gateway %s lost %d of %d registrations; they are being put back", name, lost, len(clients))
@@ -230,6 +233,11 @@ class GatewayKeeper:
         watched.written_at = self.clock.monotonic()
         if raw is not None:
             self.ingest.own_write("RuntimeGateway", raw)
+
+
+def _listed_as(identity: IdentityStatus) -> str:
+    """How a gateway lists a Client: one call names the ids of an organization, without versions."""
+    return f"{identity.organization}/{identity.client_id}"
 
 
 def _ready(status: dict[str, object]) -> object:

@@ -50,7 +50,9 @@ class Preload:
                         await self._list(resource, namespace)
                 return
             except KubeError as error:
-                delay = 0.0 if isinstance(error, KubeGone) else self.jitter.around(_RETRY[min(attempt, len(_RETRY) - 1)])
+                delay = (
+                    0.0 if isinstance(error, KubeGone) else self.jitter.around(_RETRY[min(attempt, len(_RETRY) - 1)])
+                )
                 log.warning("the objects can't be listed yet: %s; trying again in %.0f s", error, delay)
                 await asyncio.sleep(delay)
 

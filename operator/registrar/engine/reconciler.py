@@ -29,7 +29,6 @@ from registrar.errors import (
     KubeConflict,
     KubeError,
     KubeNotFound,
-
 )
 from registrar.lifecycle.contracts import orphan_statuses
 from registrar.lifecycle.decide import decide
@@ -214,5 +213,3 @@ def _gateway_of(effect: Effect, gathered: Gathered) -> str:
 
 def _apis(snapshot: Snapshot) -> list[ApiRef]:
     return [ApiRef(entry.organization, entry.api, entry.version) for entry in snapshot.contracts]
-
-

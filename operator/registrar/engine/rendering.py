@@ -34,9 +34,7 @@ def identity_of(identity: IdentityStatus) -> Identity:
     return Identity(organization=identity.organization, client_id=identity.client_id, version=identity.version)
 
 
-def registration(
-    snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, config_of: ConfigOf
-) -> Registration:
+def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, config_of: ConfigOf) -> Registration:
     """The registration that makes the gateway have `snapshot`; raises UnrenderableError and GatewayRefused (a `${` in a policy)."""
     rendered = {policy.id: wire_policy(policy, config_of) for policy in snapshot.policies}
     return Registration(

@@ -35,9 +35,7 @@ _FAN_OUT = 100
 class Ingest:
     """Takes objects in."""
 
-    def __init__(
-        self, *, store: Store, queue: WorkQueue, arrivals: Arrivals, memory: Memory, clock: Clock
-    ) -> None:
+    def __init__(self, *, store: Store, queue: WorkQueue, arrivals: Arrivals, memory: Memory, clock: Clock) -> None:
         """Feed that store and that queue."""
         self.store = store
         self._queue = queue

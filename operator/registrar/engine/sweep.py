@@ -77,10 +77,10 @@ class Sweep:
                 meta = item["metadata"]
                 listed[meta["uid"]] = (meta.get("namespace", ""), meta["name"], int(meta.get("resourceVersion") or 0))
         known = {item.meta.uid: item for item in self.store.all(resource.kind)}
-        for uid, item in known.items():
-            in_scope = not namespace or item.meta.namespace == namespace
-            if in_scope and uid not in listed and version_of(item.meta) <= horizon:
-                await self._confirm_gone(resource, item)
+        for uid, stored in known.items():
+            in_scope = not namespace or stored.meta.namespace == namespace
+            if in_scope and uid not in listed and version_of(stored.meta) <= horizon:
+                await self._confirm_gone(resource, stored)
         for uid, (space, name, version) in listed.items():
             item_known = known.get(uid)
             if item_known is None or version_of(item_known.meta) < version:

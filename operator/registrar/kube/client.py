@@ -6,7 +6,6 @@ does that. What this module deliberately does not do: watch (Kopf does), type th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,9 +74,7 @@ class Page:
 class KubeClient:
     """Calls of the API server; every method raises a KubeError and nothing else of its own."""
 
-    def __init__(
-        self, access: KubeAccess, *, seam: Seam, max_in_flight: int = 20, timeout: float = 30.0
-    ) -> None:
+    def __init__(self, access: KubeAccess, *, seam: Seam, max_in_flight: int = 20, timeout: float = 30.0) -> None:
         """`timeout` is in seconds for one whole call; more than `max_in_flight` calls wait their turn."""
         self._access = access
         self._seam = seam
@@ -157,9 +154,7 @@ class KubeClient:
 
     async def replace(self, resource: Resource, *, namespace: str, name: str, body: Json, site: Site) -> Json:
         """Replace an object; KubeConflict when its resourceVersion is not the stored one."""
-        return await self._call(
-            site, "PUT", resource.path(namespace, name), body=body, subject=f"{namespace}/{name}"
-        )
+        return await self._call(site, "PUT", resource.path(namespace, name), body=body, subject=f"{namespace}/{name}")
 
     async def delete(
         self, resource: Resource, *, namespace: str, name: str, site: Site, uid: str = "", resource_version: str = ""
@@ -215,7 +210,7 @@ class KubeClient:
                 text = await response.read()
                 if response.status >= 300:
                     raise _error(method, path, response.status, response.headers, text)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise KubeUnavailable(f"{method} {path}: {type(error).__name__}") from error
         try:
             answer = orjson.loads(text)

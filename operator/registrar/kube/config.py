@@ -50,7 +50,9 @@ def load_access(kubeconfig: str = "") -> KubeAccess:
         return _from_kubeconfig(content, file)
     except (yaml.YAMLError, KeyError, TypeError, ValueError, OSError, ssl.SSLError) as error:
         name = type(error).__name__
-        raise SettingsError((f"Kubeconfig {file} can't be used ({name}). Check its current-context and what that names.",)) from error
+        raise SettingsError(
+            (f"Kubeconfig {file} can't be used ({name}). Check its current-context and what that names.",)
+        ) from error
 
 
 def _in_cluster() -> KubeAccess:
@@ -116,10 +118,10 @@ def _tls(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLCont
 
 def _by_plugin(file: Path) -> KubeAccess:
     """Let the `kubernetes` package run the plugin; it renews what the plugin gave when that has run out."""
-    from kubernetes import client, config  # noqa: PLC0415 - see the module's docstring
+    from kubernetes import client, config
 
     settings = client.Configuration()
-    config.load_kube_config(config_file=str(file), client_configuration=settings)
+    config.load_kube_config(config_file=str(file), client_configuration=settings)  # type: ignore[no-untyped-call]
     tls = _tls(cafile=settings.ssl_ca_cert)
     if settings.cert_file and settings.key_file:
         tls.load_cert_chain(settings.cert_file, settings.key_file)

@@ -44,7 +44,14 @@ class EventRecorder:
     """Takes Events from anywhere and sends them one after the other."""
 
     def __init__(
-        self, client: KubeClient, *, clock: Clock, metrics: Metrics, instance: str, capacity: int = 1000, rate: float = 25.0
+        self,
+        client: KubeClient,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        instance: str,
+        capacity: int = 1000,
+        rate: float = 25.0,
     ) -> None:
         """`instance` names this process; at most `capacity` Events wait, at most `rate` are sent in a second."""
         self._client = client

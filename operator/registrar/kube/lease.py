@@ -136,7 +136,10 @@ class LeaseElector:
         now = self._time()
         spec: dict[str, Any] = dict((found or {}).get("spec") or {})
         if spec.get("holderIdentity") != self._identity:
-            spec |= {"acquireTime": now, "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (found is not None)}
+            spec |= {
+                "acquireTime": now,
+                "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (found is not None),
+            }
         spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(self._duration), "renewTime": now}
         try:
             if found is None:

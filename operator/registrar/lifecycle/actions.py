@@ -51,9 +51,7 @@ def begun(status: ClientStatus, verb: str, token: str, *, at: str) -> ClientStat
     return with_action(status, action)
 
 
-def finished(
-    status: ClientStatus, verb: str, token: str, *, outcome: str, message: str, at: str
-) -> ClientStatus:
+def finished(status: ClientStatus, verb: str, token: str, *, outcome: str, message: str, at: str) -> ClientStatus:
     """The status with the token of `verb` handled."""
     before = status.action(verb)
     digest = token_digest(token)

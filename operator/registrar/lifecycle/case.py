@@ -142,10 +142,7 @@ def _retire(view: View, verb: str) -> bool:
     if view.status.retired_by in ("", "Spec"):
         return False
     undone = (
-        verb == REREGISTER
-        and view.now >= view.settled_at
-        and not view.client.paused
-        and view.desired.problem is None
+        verb == REREGISTER and view.now >= view.settled_at and not view.client.paused and view.desired.problem is None
     )
     return not undone
 

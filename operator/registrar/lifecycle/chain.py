@@ -66,8 +66,7 @@ def chain(
             placed.append((min(levels), policy.order, policy.meta.namespace, policy.meta.name, policy))
     placed.sort(key=lambda row: row[:4])
     return tuple(
-        published(policy, level=LEVELS[level], namespace=contract.meta.namespace)
-        for level, _, _, _, policy in placed
+        published(policy, level=LEVELS[level], namespace=contract.meta.namespace) for level, _, _, _, policy in placed
     )
 
 

@@ -123,9 +123,7 @@ def _build(
     """Put the status together; what is refused for good is `Stalled` too, as kstatus wants it."""
     rows = [ready]
     if accepted is not None and accepted.state is not VerdictState.VALID:
-        rows.append(
-            Condition(type=conditions.ACCEPTED, status=FALSE, reason=accepted.reason, message=accepted.message)
-        )
+        rows.append(Condition(type=conditions.ACCEPTED, status=FALSE, reason=accepted.reason, message=accepted.message))
     else:
         rows.append(
             Condition(
@@ -140,9 +138,7 @@ def _build(
     return ContractStatus(
         observed_generation=contract.meta.generation,
         phase=phase_,
-        conditions=conditions.merge(
-            contract.status.conditions, rows, at=at, generation=contract.meta.generation
-        ),
+        conditions=conditions.merge(contract.status.conditions, rows, at=at, generation=contract.meta.generation),
         endpoint=endpoint,
         live_plan=entry.plan if entry is not None else "",
         live_version=entry.version if entry is not None else "",

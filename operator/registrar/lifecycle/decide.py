@@ -156,7 +156,9 @@ def heal(case: Case) -> Effect | None:
         if published.empty or not _ours_to_change(case, gateway):
             continue
         target = case.pushable(published)
-        returned = any(now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True))
+        returned = any(
+            now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True)
+        )
         if (case.serves(gateway) and not returned) or not any(entry.live for entry in target.contracts):
             continue
         if case.live(gateway).state is Live.ABSENT:

@@ -75,9 +75,7 @@ def _organization(
         text = reasons.ambiguous_organization(namespace=namespace, gateway=gateway.meta.name)
         return "", Problem(ACCEPTED, Reason.AMBIGUOUS_ORGANIZATION, text)
     if organization not in gateway.owned_organizations(namespace):
-        text = reasons.organization_not_owned(
-            organization=organization, namespace=namespace, gateway=gateway.meta.name
-        )
+        text = reasons.organization_not_owned(organization=organization, namespace=namespace, gateway=gateway.meta.name)
         return "", Problem(ACCEPTED, Reason.ORGANIZATION_NOT_OWNED, text)
     return organization, None
 

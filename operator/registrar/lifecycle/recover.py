@@ -9,7 +9,7 @@ Invariants: never invents a contract that the gateway does not have. What this m
 
 from __future__ import annotations
 
-from registrar.lifecycle.model import LiveContract, LiveFact, LivePolicy, View
+from registrar.lifecycle.model import LiveContract, LivePolicy, View
 from registrar.resources.objects import ApiRef, ContractObject
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
 
@@ -28,12 +28,10 @@ def recovered(view: View, gateway: str, *, registered_at: str) -> Snapshot:
     )
 
 
-def _contract(
-    view: View, gateway: str, live: LiveContract, policies: dict[str, PublishedPolicy]
-) -> PublishedContract:
+def _contract(view: View, gateway: str, live: LiveContract, policies: dict[str, PublishedPolicy]) -> PublishedContract:
     owner = _owner(view, gateway, live.api)
     wanted = _wanted(view, gateway, owner)
-    identifiers = []
+    identifiers: list[str] = []
     for position, policy in enumerate(live.policies):
         match = _match(view, gateway, policy, wanted, taken=identifiers)
         if match is None:

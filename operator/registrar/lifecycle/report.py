@@ -303,9 +303,7 @@ def _published(case: Case) -> Condition:
     return _condition(type_, TRUE, Reason.PUBLISHED, reasons.published_all())
 
 
-def _ready(
-    case: Case, word: str, *, blockers: tuple[Condition, ...]
-) -> tuple[Condition, tuple[Condition, ...]]:
+def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[Condition, tuple[Condition, ...]]:
     """The summary, with `Reconciling` or `Stalled` beside it where kstatus wants one."""
     view, type_ = case.view, conditions.READY
     if view.client.meta.deleting:

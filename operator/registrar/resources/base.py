@@ -91,7 +91,7 @@ class Ruled:
         return handler(core) | rules(rule(self.expression, self.message))
 
 
-def about(  # noqa: D417 - **bounds are pydantic's own
+def about(
     text: str, *, example: Any, unit: str = "", default: str = "", extra: dict[str, Any] | None = None, **bounds: Any
 ) -> Any:
     """Describe a field.

@@ -74,9 +74,7 @@ def find(conditions: Iterable[Condition], type_: str) -> Condition | None:
     return next((condition for condition in conditions if condition.type == type_), None)
 
 
-def merge(
-    old: Iterable[Condition], new: Iterable[Condition], *, at: str, generation: int
-) -> tuple[Condition, ...]:
+def merge(old: Iterable[Condition], new: Iterable[Condition], *, at: str, generation: int) -> tuple[Condition, ...]:
     """The conditions to write: `new`, with the transition times of `old` where the status did not move.
 
     `at` is the RFC 3339 time for those that did. A type that is in `old` only is dropped, as kstatus wants it of

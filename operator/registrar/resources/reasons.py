@@ -132,7 +132,9 @@ def retired(*, by_spec: bool, name: str) -> str:
     )
 
 
-RETIREMENT_PENDING = "Retirement was asked for, but the gateway has not confirmed it; the key may still work. It is being retried."
+RETIREMENT_PENDING = (
+    "Retirement was asked for, but the gateway has not confirmed it; the key may still work. It is being retried."
+)
 RESTORED = "Restored with an unregister token and without its status, so it stays retired. Set a new reregister token to register it."
 REGISTRATION_PENDING = "A valid Contract exists; the registration is under way."
 NOTHING_PUBLISHED = "Nothing is published for this Client."
@@ -140,9 +142,7 @@ ACCEPTED = "The Client is accepted."
 RESOLVED = "All references are resolved."
 PAUSED = "spec.paused is true: only revocations and deletion are carried out. Set it to false to go on."
 TOO_LARGE = "What would be published is too large for the status (the limit is 256 KiB). Use fewer Contracts or smaller policies for this Client."
-DEFAULTS_MISSING = (
-    "No RuntimeGateway has spec.default: true, and the Client names none. Set spec.gatewayRef.name, or ask the platform team for a default."
-)
+DEFAULTS_MISSING = "No RuntimeGateway has spec.default: true, and the Client names none. Set spec.gatewayRef.name, or ask the platform team for a default."
 
 
 def registered(gateway: str) -> str:
@@ -198,9 +198,7 @@ def already_exists(*, identity: str, gateway: str) -> str:
 
 def secret_missing(name: str) -> str:
     """The Existing key's Secret is not there, or is not visible without its label."""
-    return (
-        f"Secret {name} does not exist, or lacks the label gateway-registrar.dev/allow-use: \"true\" that lets the operator read it. Create or label it."
-    )
+    return f'Secret {name} does not exist, or lacks the label gateway-registrar.dev/allow-use: "true" that lets the operator read it. Create or label it.'
 
 
 def secret_not_owned(name: str) -> str:
@@ -340,7 +338,7 @@ GATEWAY_READY = "The gateway can be reached and accepts the operator's credentia
 
 def credentials_missing(*, name: str, namespace: str) -> str:
     """The credentials Secret is missing or incomplete."""
-    return f"Secret {namespace}/{name} does not exist, has no label gateway-registrar.dev/allow-use: \"true\", or lacks username or password."
+    return f'Secret {namespace}/{name} does not exist, has no label gateway-registrar.dev/allow-use: "true", or lacks username or password.'
 
 
 def healing(*, done: int, total: int) -> str:
@@ -360,7 +358,9 @@ ACTION_REFUSED_STATE = "Refused: spec.state is Retired. Set it to Registered fir
 ACTION_REFUSED_EMPTY = "Refused: there is no valid Contract to register. Create one, or mend the rejected ones."
 ACTION_REFUSED_PAUSED = "Refused: spec.paused is true. Set it to false first."
 ACTION_NOTHING_TO_DO = "Nothing was registered; the Client is no longer retired."
-ACTION_FIRST_SIGHT = "Recorded, not carried out: the object was new or restored, and brought the token with it. Set a new token to act."
+ACTION_FIRST_SIGHT = (
+    "Recorded, not carried out: the object was new or restored, and brought the token with it. Set a new token to act."
+)
 ACTION_SUPERSEDED = "Skipped: unregister was asked for as well, and it wins."
 ACTION_TIMED_OUT = "Gave up: the gateway could not be used for the whole action timeout. Set a new token to try again."
 

@@ -9,7 +9,6 @@ What this module deliberately does not do: pace calls, retry, or decide.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import ssl
 from collections.abc import Mapping
@@ -62,7 +61,7 @@ class ApimanDriver:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=_trust(ca_bundle), keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(total=timeout),
-            auth=aiohttp.BasicAuth(username, password, encoding="utf-8"),
+            headers={"Authorization": aiohttp.encode_basic_auth(username, password), "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -102,7 +101,9 @@ class ApimanDriver:
 
     async def client_ids(self, organization: str) -> frozenset[str]:
         """The ids of the clients that the gateway has for the organization: one call, however many there are."""
-        return frozenset(_texts(await self._list(f"/organizations/{_name('organization', organization)}/clients/", organization)))
+        return frozenset(
+            _texts(await self._list(f"/organizations/{_name('organization', organization)}/clients/", organization))
+        )
 
     async def organizations(self) -> tuple[str, ...]:
         """The organizations that the gateway knows."""
@@ -171,12 +172,9 @@ class ApimanDriver:
         self, method: str, path: str, *, body: dict[str, Any] | None, largest: int
     ) -> tuple[int, Mapping[str, str], bytes]:
         changing = method != "GET"
-        sent: dict[str, Any] = {"headers": {"Accept": "application/json"}}
+        sent: dict[str, Any] = {}
         if body is not None:
-            sent = {
-                "headers": {"Accept": "application/json", "Content-Type": "application/json"},
-                "data": orjson.dumps(body),
-            }
+            sent = {"headers": {"Content-Type": "application/json"}, "data": orjson.dumps(body)}
         try:
             async with self._session.request(
                 method, f"{self._endpoint}{path}", allow_redirects=False, **sent
@@ -194,7 +192,7 @@ class ApimanDriver:
         except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError, aiohttp.InvalidURL) as error:
             # Nothing was sent: there was no connection to send it on.
             raise GatewayUnreachable(f"No connection to the gateway ({type(error).__name__}).") from None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = GatewayAmbiguous if changing else GatewayUnreachable
             raise kind(f"No usable answer from the gateway ({type(error).__name__}).") from None
 

@@ -57,7 +57,7 @@ RENDERABLE = frozenset(_FORMS)
 """The policy types that can be put on an Apiman gateway."""
 
 
-def render_policy(*, type: str, config: Config) -> WirePolicy:  # noqa: A002 - the field's name everywhere
+def render_policy(*, type: str, config: Config) -> WirePolicy:
     """The gateway's form of a policy of that type.
 
     Raises GatewayRefused for a type that is not in `RENDERABLE`, and for a configuration with `${`, which the gateway would replace by

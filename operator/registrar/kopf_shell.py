@@ -1,0 +1,213 @@
+"""Kopf as the source of watch events: the only module that imports it.
+
+Kopf gives the watch streams, their reconnects and the login. Its handlers here are thin `on.event` ones, which write nothing; its change handlers, indexes, daemons
+and timers are not used, because they cost writes, memory or time that this operator does not have (see docs/decisions).
+
+Kopf ends on some faults (a watch error that is not 410, a line cut in the middle, a minute of 5xx) and then cancels every task of its event loop. So it runs in a
+thread with a loop of its own, events cross over to the engine's loop, and it is started again with a backoff.
+
+Invariants: nothing of Kopf reaches the engine but (kind, type, object); the engine outlives every end of Kopf.
+What this module deliberately does not do: decide, keep or write anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+
+from registrar.clock import Jitter
+from registrar.engine.preload import KINDS, selector
+from registrar.errors import KubeError
+from registrar.kube.client import CLIENTS, SECRETS, KubeClient, Resource
+from registrar.kube.config import KubeAccess
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[str, str | None, Mapping[str, Any]], None]
+"""Takes in one event: kind, type (ADDED, MODIFIED, DELETED; None for an object of a listing), object."""
+
+_RESTART = (1.0, 2.0, 5.0, 10.0, 30.0)
+_HEALTHY = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class KopfShell:
+    """Runs Kopf; `deliver` and `relisted` are called in the engine's event loop, never after `run` was cancelled."""
+
+    access: KubeAccess
+    client: KubeClient
+    deliver: Deliver
+    relisted: Callable[[], None]
+    jitter: Jitter
+    namespaces: tuple[str, ...]
+    home: str
+
+    async def run(self) -> None:
+        """Keep Kopf running until cancelled; waits for the CRDs first."""
+        await self.wait_for_crds()
+        attempt = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await self._once(loop)
+            attempt = 0 if loop.time() - started > _HEALTHY else attempt + 1
+            delay = self.jitter.around(_RESTART[min(attempt, len(_RESTART) - 1)])
+            log.warning("the watch streams ended; starting them again in %.0f s", delay)
+            await asyncio.sleep(delay)
+
+    async def wait_for_crds(self) -> None:
+        """Return when the API server serves our kinds; says once what is missing."""
+        said = False
+        while True:
+            try:
+                async for _ in self.client.list_pages(CLIENTS, chunk=1):
+                    return
+            except KubeError as error:
+                if not said:
+                    log.warning("%s. Are the CRDs installed? Apply crds/ to the cluster; waiting for them", error)
+                    said = True
+            await asyncio.sleep(self.jitter.around(2.0))
+
+    async def _once(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One life of Kopf in its thread; returns when it has ended, however it did."""
+        stop = threading.Event()
+        ended = asyncio.Event()
+        watchers = [_Watcher(self, loop, stop)]
+        thread = threading.Thread(
+            target=watchers[0].live, args=(lambda: loop.call_soon_threadsafe(ended.set),), name="kopf", daemon=True
+        )
+        thread.start()
+        try:
+            await ended.wait()
+        finally:
+            stop.set()
+            # Kopf closes its streams when it sees the flag; the process does not wait longer than it must.
+            await asyncio.to_thread(thread.join, 5.0)
+
+
+class _Watcher:
+    """One life of Kopf."""
+
+    def __init__(self, shell: KopfShell, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+        self._shell = shell
+        self._loop = loop
+        self._stop = stop
+
+    def live(self, ended: Callable[[], None]) -> None:
+        """The thread's work."""
+        try:
+            asyncio.run(self._operator())
+        except Exception as error:
+            # Whatever ended Kopf, the answer is the same: say it and start again.
+            log.warning("Kopf ended: %s: %s", type(error).__name__, error)
+        finally:
+            if not self._loop.is_closed():
+                ended()
+
+    async def _operator(self) -> None:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._login)
+        for resource in KINDS:
+            kopf.on.event(
+                group=resource.group,
+                version=resource.version,
+                plural=resource.plural,
+                registry=registry,
+                id=f"watch-{resource.plural}",
+            )(self._handler(resource))
+        namespaces = tuple(sorted({*self._shell.namespaces, self._shell.home})) if self._shell.namespaces else ()
+        await kopf.operator(
+            registry=registry,
+            settings=_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=self._stop,
+        )
+
+    async def _login(self, **_: Any) -> kopf.AiohttpSession:
+        """A session with the credentials as they are now; Kopf asks again after a 401."""
+        access = self._shell.access
+        authorization = access.authorization()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.ssl or True),
+            headers={"Authorization": authorization} if authorization else {},
+        )
+        return kopf.AiohttpSession(aiohttp_session=session, server=access.server)
+
+    def _handler(self, resource: Resource) -> Callable[..., Any]:
+        kind = resource.kind
+
+        async def handle(*, event: kopf.RawEvent, **_: Any) -> None:
+            if not self._stop.is_set():
+                self._loop.call_soon_threadsafe(self._cross, kind, event["type"], event["object"])
+
+        return handle
+
+    def _cross(self, kind: str, type_: str | None, raw: Mapping[str, Any]) -> None:
+        """Runs in the engine's loop."""
+        if type_ is None:
+            self._shell.relisted()
+        self._shell.deliver(kind, type_, raw)
+
+
+def _settings() -> kopf.OperatorSettings:
+    """The settings under which 60,000 objects were held in the least memory, without a write (see docs/decisions)."""
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = 500
+    settings.watching.connect_timeout = 10
+    settings.watching.label_selectors[SECRETS.version, SECRETS.plural] = selector(SECRETS)
+    settings.networking.request_timeout = 60
+    settings.queueing.idle_timeout = 0.01
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None
+    # Kopf removes its own finalizer where no handler needs one; ours must never be taken for it.
+    settings.persistence.finalizer = "kopf.gateway-registrar.dev/unused"
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
+    return settings
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing: the default would copy and compare every object on every event."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing to compare."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing was kept."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps nothing: no handler here has progress."""
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was kept."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Nothing to forget."""
+
+    def touch(self, **_: Any) -> None:
+        """Nothing to mark."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Nothing of ours is in it."""
+        return essence
