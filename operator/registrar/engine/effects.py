@@ -164,6 +164,8 @@ class Effects:
         if raw is not None:
             self.ingest.own_write("Client", raw)
             memory.term = self.term()
+        if recorded:
+            self.ingest.wake_policies(client)
         memory.acknowledged(recorded)
         for notice in decision.notices:
             self.events.record(

@@ -1,0 +1,258 @@
+"""The API server and the gateway from a user's side, for the demo and the tests: plain HTTP, no operator code.
+
+Invariants: nothing here knows how the operator works; waiting is asking until a deadline, with the last answer in the error.
+What this module deliberately does not do: go through kubectl where thousands of calls would be slow.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from localenv.environment import Environment
+from localenv.errors import LocalEnvError
+
+Json = dict[str, Any]
+GROUP = "gateway-registrar.dev"
+API = f"{GROUP}/v1alpha1"
+_PLURALS = {
+    "Client": f"/apis/{API}/namespaces/{{namespace}}/clients",
+    "Contract": f"/apis/{API}/namespaces/{{namespace}}/contracts",
+    "Policy": f"/apis/{API}/namespaces/{{namespace}}/policies",
+    "APIGrant": f"/apis/{API}/namespaces/{{namespace}}/apigrants",
+    "RuntimeGateway": f"/apis/{API}/runtimegateways",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Namespace": "/api/v1/namespaces",
+    "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+}
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; `body` is the parsed JSON, or None."""
+
+    status: int
+    body: Any
+
+
+class Cluster:
+    """One user's view of the cluster and the gateway."""
+
+    def __init__(self, environment: Environment, *, user: str = "admin") -> None:
+        """`user` is one of `localenv.controlplane.USERS`."""
+        self.environment = environment
+        self._token = environment.control_plane.token(user)
+        self._tls = ssl.create_default_context(cafile=str(environment.control_plane.ca_file))
+
+    # The API server ---------------------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, path: str, body: Json | list[Json] | None = None, *, content_type: str = "application/json"
+    ) -> Answer:
+        """One call of the API server."""
+        request = urllib.request.Request(
+            f"{self.environment.apiserver_url}{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Content-Type": content_type,
+                "Accept": "application/json",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:
+                return Answer(response.status, json.loads(response.read() or b"null"))
+        except urllib.error.HTTPError as error:
+            text = error.read()
+            return Answer(error.code, json.loads(text) if text.startswith(b"{") else None)
+
+    def path(self, kind: str, namespace: str = "", name: str = "") -> str:
+        """The URL path of an object, or of the kind's collection."""
+        return _PLURALS[kind].format(namespace=namespace) + (f"/{name}" if name else "")
+
+    def apply(self, *manifests: Json, manager: str = "demo") -> list[Json]:
+        """Apply manifests on the server's side; raises LocalEnvError with the API server's message when one is refused."""
+        applied = []
+        for manifest in manifests:
+            meta = manifest["metadata"]
+            path = self.path(manifest["kind"], meta.get("namespace", ""), meta["name"])
+            answer = self.request(
+                "PATCH",
+                f"{path}?fieldManager={manager}&force=true",
+                manifest,
+                content_type="application/apply-patch+yaml",
+            )
+            if answer.status >= 300:
+                raise LocalEnvError(f"{manifest['kind']} {meta['name']} was refused: {answer.body.get('message')}")
+            applied.append(answer.body)
+        return applied
+
+    def get(self, kind: str, namespace: str, name: str) -> Json | None:
+        """An object, or None."""
+        answer = self.request("GET", self.path(kind, namespace, name))
+        if answer.status == 404:
+            return None
+        body: Json = answer.body
+        return body
+
+    def list(self, kind: str, namespace: str) -> list[Json]:
+        """All objects of a kind in a namespace."""
+        rows: list[Json] = self.request("GET", self.path(kind, namespace)).body["items"]
+        return rows
+
+    def patch(self, kind: str, namespace: str, name: str, body: Json, *, subresource: str = "") -> Answer:
+        """A merge patch."""
+        path = self.path(kind, namespace, name) + (f"/{subresource}" if subresource else "")
+        return self.request("PATCH", path, body, content_type="application/merge-patch+json")
+
+    def annotate(self, kind: str, namespace: str, name: str, key: str, value: str) -> None:
+        """Set an annotation of our group, as `kubectl annotate --overwrite` does."""
+        answer = self.patch(kind, namespace, name, {"metadata": {"annotations": {f"{GROUP}/{key}": value}}})
+        if answer.status >= 300:
+            raise LocalEnvError(f"{kind} {name} can't be annotated: {answer.body}")
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object; one that is not there is fine."""
+        self.request("DELETE", self.path(kind, namespace, name))
+
+    def namespace(self, name: str) -> str:
+        """Make a namespace, and return its name."""
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
+    def wait(
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        wanted: Callable[[Json], bool],
+        *,
+        what: str,
+        seconds: float = 30.0,
+    ) -> Json:
+        """Wait until the object is as wanted, and return it; raises LocalEnvError with its status when it does not get there."""
+        found: Json | None = None
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = self.get(kind, namespace, name)
+            if found is not None and wanted(found):
+                return found
+            time.sleep(_POLL)  # between two questions
+        status = json.dumps((found or {}).get("status"), indent=1)
+        raise LocalEnvError(
+            f"{kind} {namespace}/{name}: {what} did not happen in {seconds:.0f} s; its status is {status}"
+        )
+
+    def wait_gone(self, kind: str, namespace: str, name: str, *, seconds: float = 30.0) -> None:
+        """Wait until there is no such object."""
+        until(lambda: self.get(kind, namespace, name) is None, what=f"{kind} {name} being gone", seconds=seconds)
+
+    def wait_phase(self, namespace: str, client: str, phase: str, *, seconds: float = 30.0) -> Json:
+        """Wait until the Client has that phase for its present generation."""
+        return self.wait(
+            "Client",
+            namespace,
+            client,
+            lambda o: (
+                o["status"].get("phase") == phase
+                and o["status"].get("observedGeneration") == o["metadata"]["generation"]
+            ),
+            what=f"phase {phase}",
+            seconds=seconds,
+        )
+
+    def key(self, namespace: str, secret: str) -> str:
+        """The API key in a key Secret."""
+        found = self.get("Secret", namespace, secret)
+        if found is None:
+            raise LocalEnvError(f"Secret {namespace}/{secret} does not exist.")
+        return base64.b64decode(found["data"]["apiKey"]).decode()
+
+    # The gateway ------------------------------------------------------------------------------------------------
+
+    def call(self, api: str, key: str = "") -> int:
+        """Call an API (organization/name/version, or a whole URL) with the key; returns the status code."""
+        url = api if api.startswith("http") else f"{self.environment.gateway_url}/{api}"
+        request = urllib.request.Request(f"{url}/hello", headers={"X-API-Key": key} if key else {})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def registration(self, organization: str, client: str, version: str = "1.0") -> Json | None:
+        """What the gateway has for a client, read from its configuration API."""
+        parts = (urllib.parse.quote(part, safe="") for part in (organization, client, version))
+        path = "/organizations/{}/clients/{}/versions/{}".format(*parts)
+        found: Json | None = self.gateway_request("GET", path).body
+        return found
+
+    def gateway_request(self, method: str, path: str, body: Json | None = None) -> Answer:
+        """One call of the gateway's configuration API; the body of a refusal is dropped."""
+        environment = self.environment
+        credentials = base64.b64encode(f"{environment.gateway_user}:{environment.gateway_password}".encode()).decode()
+        request = urllib.request.Request(
+            f"{environment.gateway_config_url}{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                text = response.read()
+                return Answer(response.status, json.loads(text) if text else None)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, None)
+
+
+def until(check: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+    """Wait until `check` is true; raises LocalEnvError when it never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return
+        time.sleep(_POLL)  # between two questions
+    raise LocalEnvError(f"{what} did not happen in {seconds:.0f} s.")
+
+
+def client(namespace: str, name: str, **spec: Any) -> Json:
+    """A Client's manifest."""
+    return _manifest("Client", namespace, name, spec)
+
+
+def contract(
+    namespace: str, name: str, *, client: str, api: str, version: str, plan: str = "gold", organization: str = "acme"
+) -> Json:
+    """A Contract's manifest."""
+    reference = {"organization": organization, "name": api, "version": version}
+    return _manifest("Contract", namespace, name, {"clientRef": {"name": client}, "api": reference, "plan": plan})
+
+
+def rate_limit(namespace: str, name: str, *, client: str, limit: int, period: str = "Minute") -> Json:
+    """A Policy's manifest: a rate limit on a Client."""
+    spec = {
+        "targetRefs": [{"kind": "Client", "name": client}],
+        "rateLimit": {"limit": limit, "period": period, "granularity": "Client"},
+    }
+    return _manifest("Policy", namespace, name, spec)
+
+
+def _manifest(kind: str, namespace: str, name: str, spec: Json) -> Json:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def condition(found: Json, type_: str) -> Json:
+    """A condition of an object's status; an empty one when it is not there."""
+    rows = found.get("status", {}).get("conditions") or []
+    return next((row for row in rows if row["type"] == type_), {})
