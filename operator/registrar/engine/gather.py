@@ -21,7 +21,7 @@ from registrar.engine.store import Store
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
 from registrar.resources.objects import ApiRef, ClientObject, SecretObject
-from registrar.resources.status import PublishedPolicy, Snapshot
+from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
@@ -71,6 +71,7 @@ class Gatherer:
         gateways = self._store.gateways()
         memory = self._memory.of(client.meta.uid)
         status = client.status
+        self._verify(client, status, memory)
         key, api_key = self._key(client)
         wanted = self._desired(
             client,
@@ -108,6 +109,17 @@ class Gatherer:
             action_timeout=self._action_timeout,
         )
         return Gathered(view=view, api_key=api_key)
+
+    def _verify(self, client: ClientObject, status: ClientStatus, memory: ClientMemory) -> None:
+        """A snapshot that is not ours was written by somebody else since: what the gateway has must be read again."""
+        if memory.verified is client.status_blob:
+            return
+        for snapshot in status.gateways:
+            if not snapshot.empty and not self._seals.genuine(snapshot, uid=client.meta.uid):
+                known = memory.live.get(snapshot.gateway)
+                if known is not None and known.genuine:
+                    memory.forget_live(snapshot.gateway)
+        memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:
         """What the objects ask for, with the identity reserved: the first Client that asks has it."""

@@ -29,6 +29,7 @@ class ClientMemory:
     hold_until: dict[str, float] = field(default_factory=dict)
     suspect_until: float = 0.0
     term: int = -1
+    verified: bytes = b""
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""

@@ -1,29 +1,32 @@
 """A lean client of the API server: plain JSON in and out, one pool of connections, typed errors.
 
-Invariants: every call passes the seam under a stable name; every name in a URL is quoted; an answer is read up to a bound; no retries here, the queue
-does that. What this module deliberately does not do: watch (Kopf does), type the objects (`resources.parse` does).
+Invariants: every call passes the seam under a stable name; every name in a URL is quoted, and one that could change the path is refused; an answer is
+read up to a bound; no retries here (the queue does that), but once after a 401 when the credentials are other ones by then. What this module
+deliberately does not do: watch (Kopf does), type the objects (`resources.parse` does).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
+from yarl import URL
 
-from registrar.errors import KubeConflict, KubeError, KubeGone, KubeNotFound, KubeRefused, KubeUnavailable
+from registrar import __version__
+from registrar.errors import KubeConflict, KubeRefused, KubeUnavailable
+from registrar.kube.answers import Json, failure, parse, read
 from registrar.kube.config import KubeAccess
 from registrar.seam import Seam, Site
 
-Json = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+_JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 METADATA_ONLY_GET = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
-LARGEST_ANSWER = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,38 @@ class Resource:
     namespaced: bool = True
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path; without a namespace it spans all of them."""
+        """The URL path; without a namespace it spans all of them.
+
+        Raises KubeRefused for `.` and `..`: they need no quoting, but a server or a proxy would walk up the path by them.
+        """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         if self.namespaced and namespace:
-            root += f"/namespaces/{quote(namespace, safe='')}"
+            root += f"/namespaces/{_segment(namespace)}"
         root += f"/{self.plural}"
         if name:
-            root += f"/{quote(name, safe='')}"
+            root += f"/{_segment(name)}"
         return root + (f"/{subresource}" if subresource else "")
+
+    def object_path(self, namespace: str, name: str, subresource: str = "") -> str:
+        """The URL path of one object.
+
+        Raises KubeRefused when its name or a namespace is missing: the path would be that of a collection, and a DELETE
+        would delete all of it.
+        """
+        if not name or (self.namespaced and not namespace):
+            raise KubeRefused(f"{self.kind}: an object needs a name and, unless it is cluster-scoped, a namespace")
+        return self.path(namespace, name, subresource)
 
     @property
     def api_version(self) -> str:
         """`group/version` as manifests have it."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+
+def _segment(text: str) -> str:
+    if text in (".", ".."):
+        raise KubeRefused("a name must not be . or ..")
+    return quote(text, safe="")
 
 
 _OURS = ("gateway-registrar.dev", "v1alpha1")
@@ -61,6 +83,8 @@ GRANTS = Resource(*_OURS, "apigrants", "APIGrant")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +99,37 @@ class KubeClient:
     """Calls of the API server; every method raises a KubeError and nothing else of its own."""
 
     def __init__(self, access: KubeAccess, *, seam: Seam, max_in_flight: int = 20, timeout: float = 30.0) -> None:
-        """`timeout` is in seconds for one whole call; more than `max_in_flight` calls wait their turn."""
+        """`timeout` is in seconds for one whole call; of more than `max_in_flight` calls the others wait their turn, which does not count."""
         self._access = access
         self._seam = seam
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._renewing = asyncio.Lock()
+        # Uncompressed answers cost the API server and us less CPU than they cost the network, and can't be larger than they say.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_in_flight, ssl=access.ssl or True, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.ssl or True, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=timeout),
-            auto_decompress=True,
+            headers={"User-Agent": f"gateway-registrar/{__version__}", "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Give back the connections; calls after it raise KubeUnavailable."""
         await self._session.close()
 
     # Reading ----------------------------------------------------------------------------------------------------
 
-    async def get(self, resource: Resource, *, namespace: str, name: str, site: Site = Site.KUBE_GET) -> Json:
-        """One object, read consistently."""
-        return await self._call(site, "GET", resource.path(namespace, name), subject=f"{namespace}/{name}")
+    async def get(
+        self, resource: Resource, *, namespace: str, name: str, metadata_only: bool = False, site: Site = Site.KUBE_GET
+    ) -> Json:
+        """One object, read consistently; with `metadata_only` nothing but its metadata."""
+        return await self._call(
+            site,
+            "GET",
+            resource.object_path(namespace, name),
+            accept=METADATA_ONLY_GET if metadata_only else _JSON,
+            subject=f"{namespace}/{name}",
+        )
 
     async def list_pages(
         self,
@@ -105,15 +142,19 @@ class KubeClient:
     ) -> AsyncIterator[Page]:
         """All objects, page by page; raises KubeGone when the list got too old between two pages."""
         site = Site.KUBE_LIST_METADATA if metadata_only else Site.KUBE_LIST
+        path = resource.path(namespace)
         params = {"limit": str(chunk)} | ({"labelSelector": label_selector} if label_selector else {})
-        headers = {"Accept": METADATA_ONLY} if metadata_only else {}
         while True:
             answer = await self._call(
-                site, "GET", resource.path(namespace), params=params, headers=headers, subject=resource.plural
+                site,
+                "GET",
+                path,
+                query=urlencode(params),
+                accept=METADATA_ONLY if metadata_only else _JSON,
+                subject=f"{namespace}/{resource.plural}" if namespace else resource.plural,
             )
-            meta = answer.get("metadata") or {}
-            yield Page(items=answer.get("items") or [], resource_version=meta.get("resourceVersion", ""))
-            token = meta.get("continue")
+            page, token = _page(path, answer)
+            yield page
             if not token:
                 return
             params["continue"] = token
@@ -141,9 +182,9 @@ class KubeClient:
             return await self._call(
                 site,
                 "PATCH",
-                resource.path(namespace, name, subresource),
+                resource.object_path(namespace, name, subresource),
                 body=body,
-                headers={"Content-Type": content_type},
+                content_type=content_type,
                 subject=f"{namespace}/{name}",
             )
         except KubeRefused as error:
@@ -154,7 +195,9 @@ class KubeClient:
 
     async def replace(self, resource: Resource, *, namespace: str, name: str, body: Json, site: Site) -> Json:
         """Replace an object; KubeConflict when its resourceVersion is not the stored one."""
-        return await self._call(site, "PUT", resource.path(namespace, name), body=body, subject=f"{namespace}/{name}")
+        return await self._call(
+            site, "PUT", resource.object_path(namespace, name), body=body, subject=f"{namespace}/{name}"
+        )
 
     async def delete(
         self, resource: Resource, *, namespace: str, name: str, site: Site, uid: str = "", resource_version: str = ""
@@ -162,9 +205,11 @@ class KubeClient:
         """Delete an object if it still is the one that is meant; KubeConflict when it is another one."""
         wanted = {"uid": uid, "resourceVersion": resource_version}
         body = {"preconditions": {key: value for key, value in wanted.items() if value}}
-        await self._call(site, "DELETE", resource.path(namespace, name), body=body, subject=f"{namespace}/{name}")
+        await self._call(
+            site, "DELETE", resource.object_path(namespace, name), body=body, subject=f"{namespace}/{name}"
+        )
 
-    # ------------------------------------------------------------------------------------------------------------
+    # The wire ----------------------------------------------------------------------------------------------------
 
     async def _call(
         self,
@@ -174,71 +219,69 @@ class KubeClient:
         *,
         subject: str,
         body: Json | list[Json] | None = None,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        query: str = "",
+        accept: str = _JSON,
+        content_type: str = _JSON,
     ) -> Json:
+        data = None if body is None else orjson.dumps(body)
+        headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": content_type}
+        target = f"{self._access.server}{path}?{query}" if query else self._access.server + path
+        # The path is quoted already: parsing and quoting it again would cost as much as the rest of this method.
+        url = URL(target, encoded=True)
         return await self._seam(
-            site,
-            lambda: self._request(method, path, body=body, params=params, headers=headers or {}),
-            subject=subject,
+            site, lambda: self._authorized(f"{method} {path}", method, url, data, headers), subject=subject
         )
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Json | list[Json] | None,
-        params: Mapping[str, str] | None,
-        headers: Mapping[str, str],
+    async def _authorized(self, call: str, method: str, url: URL, data: bytes | None, headers: dict[str, str]) -> Json:
+        """Send with the credentials of the moment, and once more after a 401 if they are other ones by then."""
+        async with self._slots:
+            sent = self._access.authorization()
+            try:
+                return await self._send(call, method, url, data, headers, sent)
+            except KubeRefused as error:
+                if error.status != 401:
+                    raise
+                current = await self._renewed(sent)
+                if current == sent:
+                    raise
+            return await self._send(call, method, url, data, headers, current)
+
+    async def _renewed(self, refused: str) -> str:
+        """The credentials after `refused` ones; of many calls that were refused together only the first asks for new ones."""
+        async with self._renewing:
+            if self._access.authorization() == refused:
+                # A plugin is a process: it runs in a thread, so that nothing else waits for it.
+                await asyncio.to_thread(self._access.renew)
+            return self._access.authorization()
+
+    async def _send(
+        self, call: str, method: str, url: URL, data: bytes | None, headers: dict[str, str], authorization: str
     ) -> Json:
-        sent = {"Accept": "application/json", "Content-Type": "application/json", **headers}
-        authorization = self._access.authorization()
         if authorization:
-            sent["Authorization"] = authorization
+            headers = {**headers, "Authorization": authorization}
         try:
             async with self._session.request(
-                method,
-                self._access.server + path,
-                data=orjson.dumps(body) if body is not None else None,
-                params=params,
-                headers=sent,
-                allow_redirects=False,
+                method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
-                if (response.content_length or 0) > LARGEST_ANSWER:
-                    raise KubeUnavailable(f"{method} {path}: the answer is too large", status=response.status)
-                text = await response.read()
+                text = await read(response)
                 if response.status >= 300:
-                    raise _error(method, path, response.status, response.headers, text)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise KubeUnavailable(f"{method} {path}: {type(error).__name__}") from error
-        try:
-            answer = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise KubeUnavailable(f"{method} {path}: the answer is no JSON") from error
-        if not isinstance(answer, dict):
-            raise KubeUnavailable(f"{method} {path}: the answer is no object")
-        return answer
+                    # What the API server says about a Secret may quote it.
+                    confidential = "/secrets" in call
+                    raise failure(call, response.status, response.headers, text, confidential=confidential)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubeUnavailable(f"{call}: {type(error).__name__}") from error
+        except RuntimeError as error:
+            if not self._session.closed:
+                raise
+            raise KubeUnavailable(f"{call}: the client is closed") from error
+        return parse(call, text)
 
 
-def _error(method: str, path: str, status: int, headers: Mapping[str, str], text: bytes) -> KubeError:
-    """The exception for a refusal; the API server's own message is kept, and never holds Secret data."""
-    try:
-        message = str(orjson.loads(text).get("message", ""))[:512]
-    except (orjson.JSONDecodeError, AttributeError):
-        message = ""
-    said = f"{method} {path}: {status} {message}".rstrip()
-    retry_after = float(value) if (value := headers.get("Retry-After", "")).isdigit() else None
-    match status:
-        case 404:
-            return KubeNotFound(said, status=status)
-        case 409 | 412:
-            return KubeConflict(said, status=status)
-        case 410:
-            return KubeGone(said, status=status)
-        case 429:
-            return KubeUnavailable(said, status=status, retry_after=retry_after)
-        case _ if status >= 500:
-            return KubeUnavailable(said, status=status, retry_after=retry_after)
-        case _:
-            return KubeRefused(said, status=status)
+def _page(path: str, answer: Json) -> tuple[Page, str]:
+    """One page and the token of the next, empty at the end; raises KubeUnavailable when the answer is no list."""
+    meta, items = answer.get("metadata"), answer.get("items")
+    if not isinstance(meta, dict) or not isinstance(items, list | None):
+        raise KubeUnavailable(f"GET {path}: the answer is no list")
+    return Page(items=items or [], resource_version=str(meta.get("resourceVersion", ""))), str(
+        meta.get("continue") or ""
+    )
