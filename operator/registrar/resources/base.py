@@ -35,7 +35,7 @@ DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 """A duration in whole hours, minutes and seconds; six digits of each can't overflow the 64 bits in which CEL counts
 nanoseconds.
 """
-SECRET_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
+SECRET_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"  # noqa: S105 - a pattern
 LABEL_VALUE_PATTERN = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 HTTP_HEADER_PATTERN = r"^[A-Za-z][A-Za-z0-9-]*$"
 URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"

@@ -134,7 +134,7 @@ class ApiKey(ApiModel):
             min_length=1,
             max_length=253,
         ),
-    ] = "apiKey"
+    ] = "apiKey"  # noqa: S105 - the name of an entry
     secret_template: Annotated[
         SecretTemplate | None,
         about("Labels and annotations for a generated Secret.", default="none", example={"labels": {"team": "shop"}}),
