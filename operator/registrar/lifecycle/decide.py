@@ -183,10 +183,8 @@ def publish_automatically(case: Case) -> Effect | None:
     """With `publish: Automatic` a change is published as soon as it has settled."""
     if case.view.desired.publish != "Automatic" or not case.pending or not case.any_valid:
         return None
-    if case.retire or not _pushing_allowed(case):
+    if case.retire or not case.settled or not _pushing_allowed(case):
         return None
-    if not case.settled:
-        return Wait(until=case.view.settled_at)
     return _publish(case, [gateway for gateway in case.gateways if _differs(case, gateway)], Why.PUBLISHED)
 
 
@@ -206,9 +204,9 @@ RULES: tuple[Rule, ...] = (
     retire,
     revoke,
     reregister,
+    publish_automatically,
     heal,
     register_first,
-    publish_automatically,
     settle_new,
 )
 """The order is the priority: what must go off, then what is recorded, then what may go on."""
@@ -231,7 +229,8 @@ def _waiting(case: Case) -> Effect:
     """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
     if any(not case.usable(gateway) for gateway in case.gateways):
         return Wait(retry=True)
-    times = [case.view.settled_at] if case.verb and not case.settled else []
+    publishing = case.verb or (case.view.desired.publish == "Automatic" and case.pending)
+    times = [case.view.settled_at] if publishing and not case.settled else []
     times += [
         case.live(gateway).since + case.view.grace
         for gateway in case.gateways

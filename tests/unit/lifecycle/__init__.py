@@ -1,0 +1,1 @@
+"""The rules of a Client's life, without any I/O."""

@@ -1,0 +1,202 @@
+"""Every workload with a crash after each effect, and after each pair of effects: the end is the same, and no push is ever of anything else.
+
+Exhaustive, because `decide` is pure and one effect at a time: a crash can fall only between two decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tests.unit.lifecycle.build import client, contract, policy
+from tests.unit.lifecycle.world import World
+
+Act = Callable[[World], None]
+
+
+def fresh() -> World:
+    """A Client with two Contracts and a limit, nothing done yet."""
+    return World(contracts=[contract("billing"), contract("orders")], policies=[policy()])
+
+
+def at_rest() -> World:
+    """The same, registered."""
+    world = fresh()
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def token(verb: str) -> Act:
+    """Ask for an action."""
+
+    def act(world: World) -> None:
+        assert world.client is not None
+        world.client = replace(world.client, tokens=((verb, "one"),))
+
+    return act
+
+
+def change(world: World) -> None:
+    """Tighten the limit and ask for a publish, in one commit."""
+    world.policies = [policy(limit=10)]
+    token("reregister")(world)
+
+
+def automatic(world: World) -> None:
+    """Tighten the limit under publish: Automatic."""
+    assert world.client is not None
+    world.client = replace(world.client, publish="Automatic")
+    world.policies = [policy(limit=10)]
+
+
+def revoke(world: World) -> None:
+    """Delete one Contract, with another change pending."""
+    world.policies = [policy(limit=10)]
+    world.contracts = [c for c in world.contracts if c.meta.name != "billing"]
+
+
+def revoke_all(world: World) -> None:
+    """Delete both."""
+    world.contracts = []
+
+
+def delete(world: World) -> None:
+    """Delete the Client."""
+    assert world.client is not None
+    world.client = replace(world.client, meta=replace(world.client.meta, deleting=True))
+
+
+def lose(world: World) -> None:
+    """The gateway loses everything."""
+    world.registration = None
+    world.live.clear()
+
+
+def retire_by_spec(world: World) -> None:
+    """Declare retirement."""
+    assert world.client is not None
+    world.client = replace(world.client, state="Retired")
+
+
+WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
+    "register": (fresh, lambda world: None),
+    "reregister": (at_rest, change),
+    "automatic": (at_rest, automatic),
+    "revoke": (at_rest, revoke),
+    "revoke-all": (at_rest, revoke_all),
+    "unregister": (at_rest, token("unregister")),
+    "retire": (at_rest, retire_by_spec),
+    "delete": (at_rest, delete),
+    "heal": (at_rest, lose),
+}
+TIMES = {
+    "lastTransitionTime",
+    "registeredAt",
+    "time",
+    "startedAt",
+    "completedAt",
+    "hash",
+    "changeLog",
+}
+
+
+def outcome(name: str, crash_at: frozenset[int] = frozenset()) -> tuple[Any, World]:
+    """The end of a workload, comparable, and the world that it ended in."""
+    start, act = WORKLOADS[name]
+    world = start()
+    world.crash_at = crash_at
+    act(world)
+    world.run()
+    statuses = {c.meta.name: cleaned(c.status.to_json()) for c in world.contracts}
+    seen = cleaned(world.client.raw_status) if world.client is not None else None
+    return (seen, statuses, world.registration, world.secret), world
+
+
+def cleaned(value: Any) -> Any:
+    """Without times and hashes; the log tells how the end was reached, so it may differ."""
+    if isinstance(value, dict):
+        return {key: cleaned(inner) for key, inner in value.items() if key not in TIMES}
+    return [cleaned(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_one_crash(name: str) -> None:
+    """Fails when an effect is not found again after a crash right behind it."""
+    expected, clean = outcome(name)
+    assert clean.effects > 0
+    for point in range(1, clean.effects + 1):
+        got, world = outcome(name, frozenset({point}))
+        assert got == expected, f"crash after effect {point}"
+        assert set(world.pushes) <= set(clean.pushes), f"crash after effect {point} pushed something else"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_two_crashes(name: str) -> None:
+    """Fails when the recovery itself can't be interrupted."""
+    expected, clean = outcome(name)
+    for pair in combinations(range(1, clean.effects + 6), 2):
+        assert outcome(name, frozenset(pair))[0] == expected, f"crashes after effects {pair}"
+
+
+@pytest.mark.parametrize(
+    ("name", "writes"),
+    [("register", ["AddFinalizer", "EnsureSecret", "ReadLive", "Push", "WriteStatus", "WriteContracts"])],
+)
+def test_a_first_registration_costs_no_more(name: str, writes: list[str]) -> None:
+    """Fails when a first registration costs more than finalizer, Secret, one status and one status for each Contract."""
+    _, world = outcome(name)
+    assert world.effects == len(writes)
+    assert len(world.pushes) == 1
+
+
+def test_the_last_contract_deleted_after_a_lost_status() -> None:
+    """Fails when a registration that no status records outlives its last Contract."""
+    for point in range(1, 7):
+        world = fresh()
+        world.crash_at = frozenset({point})
+        while world.effects < point:
+            try:
+                world._step()
+            except Exception:
+                world.live, world.effected = {}, {}
+        world.contracts = []
+        world.run()
+        assert world.registration is None, f"contracts deleted after effect {point}"
+
+
+def test_rest_is_rest() -> None:
+    """Fails when a second look at the same facts does something."""
+    world = at_rest()
+    before = world.client
+    world.live.clear()
+    world.run()
+    assert (world.client, world.pushes) == (before, [])
+
+
+def test_a_client_with_no_contract_is_created() -> None:
+    """Fails when a Client alone is pushed, or goes without its first status."""
+    world = World()
+    world.run()
+    assert world.client is not None
+    assert (world.client.status.phase, world.registration, world.pushes) == ("Created", None, [])
+
+
+def test_tokens_of_birth_do_nothing() -> None:
+    """Fails when a token that an object brings with it is carried out, or fires later."""
+    world = World(
+        contracts=[contract()], client=client(finalizers=(), tokens=(("unregister", "old"), ("reregister", "old")))
+    )
+    world.run()
+    assert world.client is not None
+    assert (world.client.status.phase, world.client.status.retired_by) == ("Retired", "Restored")
+    assert {a.name: a.outcome for a in world.client.status.actions} == {
+        "unregister": "Skipped",
+        "reregister": "Skipped",
+    }
+    assert world.pushes == []

@@ -1,0 +1,162 @@
+"""A world in memory that carries decisions out, and can crash after any of them.
+
+It holds what outlives a process (objects, statuses, what the gateway has) apart from what dies with it (readings, changes that no status records yet). What this
+module deliberately does not do: any rule; it only does what `decide` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from registrar.lifecycle.case import FINALIZER
+from registrar.lifecycle.decide import decide
+from registrar.lifecycle.model import (
+    AddFinalizer,
+    Decision,
+    DeleteSecret,
+    Done,
+    Effected,
+    EnsureSecret,
+    KeyFact,
+    KeyState,
+    Live,
+    LiveContract,
+    LiveFact,
+    LivePolicy,
+    Push,
+    ReadLive,
+    RemoveFinalizer,
+    Unregister,
+    View,
+    Wait,
+    WriteContracts,
+    WriteStatus,
+)
+from registrar.resources.objects import ApiRef, ClientObject, ContractObject, PolicyObject
+from registrar.resources.status import PublishedContract, Snapshot
+from tests.unit.lifecycle.build import NOW, blob, client, gateway, view
+
+Wire = tuple[tuple[str, str, str, str, tuple[tuple[str, str], ...]], ...]
+
+
+class CrashError(Exception):
+    """The process is gone."""
+
+
+@dataclass
+class World:
+    """What there is. `crash_at` counts effects; -1 never crashes."""
+
+    contracts: list[ContractObject] = field(default_factory=list)
+    policies: list[PolicyObject] = field(default_factory=list)
+    client: ClientObject | None = field(default_factory=lambda: client(finalizers=()))
+    secret: bool = False
+    registration: Wire | None = None
+    pushes: list[Wire | None] = field(default_factory=list)
+    live: dict[str, LiveFact] = field(default_factory=dict)
+    effected: dict[str, Effected] = field(default_factory=dict)
+    crash_at: frozenset[int] = frozenset()
+    effects: int = 0
+    now: float = NOW
+
+    def run(self) -> None:
+        """Decide and do until there is nothing left; a crash costs what only the process knew."""
+        for _ in range(400):
+            try:
+                if self._step():
+                    return
+            except CrashError:
+                self.live, self.effected = {}, {}
+        raise AssertionError("it never comes to rest")
+
+    def _step(self) -> bool:
+        if self.client is None:
+            return True
+        decision = decide(self.view())
+        self.now += 0.01
+        match decision.effect:
+            case Done():
+                return True
+            case Wait(until=until, retry=retry):
+                assert not retry and until > self.now, "nothing is wrong here, so there is only time to wait for"
+                self.now = until
+                return False
+        self._do(decision)
+        self.effects += 1
+        if self.effects in self.crash_at:
+            raise CrashError
+        return False
+
+    def view(self) -> View:
+        """The view of the Client as this process has it."""
+        assert self.client is not None
+        key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
+        made = view(
+            self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
+        )
+        prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
+        return replace(
+            made, now=self.now, settled_at=NOW + 2, key=key, effected=dict(self.effected), fingerprints=prints
+        )
+
+    def _do(self, decision: Decision) -> None:
+        assert self.client is not None
+        match decision.effect:
+            case AddFinalizer():
+                self.client = replace(self.client, finalizers=(FINALIZER,))
+            case EnsureSecret():
+                self.secret = True
+            case ReadLive(gateway=name):
+                self.live[name] = self._read()
+            case Push(gateway=name, target=target, why=why, detail=detail):
+                wire = wire_of(target)
+                self.registration = wire
+                self.pushes.append(wire)
+                snapshot = replace(target, hash=digest(wire), seal="seal")
+                self.live[name] = LiveFact(state=Live.OURS, digest=digest(wire), since=self.now)
+                self.effected[name] = Effected(snapshot, why, detail, self.now)
+            case Unregister(gateway=name, why=why, detail=detail):
+                self.registration = None
+                self.pushes.append(None)
+                self.live[name] = LiveFact(state=Live.ABSENT, since=self.now)
+                self.effected[name] = Effected(Snapshot(gateway=name), why, detail, self.now)
+            case WriteStatus():
+                self.client = replace(self.client, status_blob=blob(decision.status.to_json()))
+                self.effected.clear()
+            case WriteContracts(statuses=rows):
+                by_uid = {row.meta.uid: status for row, status in rows}
+                self.contracts = [replace(c, status=by_uid.get(c.meta.uid, c.status)) for c in self.contracts]
+            case DeleteSecret():
+                self.secret = False
+            case RemoveFinalizer():
+                self.client = None
+
+    def _read(self) -> LiveFact:
+        if self.registration is None:
+            return LiveFact(state=Live.ABSENT, since=self.now)
+        assert self.client is not None
+        known = not self.client.status.snapshot("default").empty
+        rows = () if known else tuple(_live(row) for row in self.registration)
+        return LiveFact(state=Live.OURS, digest=digest(self.registration), contracts=rows, since=self.now)
+
+
+def _live(row: tuple[str, str, str, str, tuple[tuple[str, str], ...]]) -> LiveContract:
+    organization, api, version, plan, policies = row
+    found = tuple(LivePolicy(f"{type_}{config}", type_, config) for type_, config in policies)
+    return LiveContract(ApiRef(organization, api, version), plan, found)
+
+
+def wire_of(snapshot: Snapshot) -> Wire:
+    """What the gateway is sent."""
+
+    def row(entry: PublishedContract) -> tuple[str, str, str, str, tuple[tuple[str, str], ...]]:
+        found = [snapshot.policy(key) for key in entry.policies]
+        policies = tuple((policy.type, policy.config) for policy in found if policy is not None)
+        return (entry.organization, entry.api, entry.version, entry.plan, policies)
+
+    return tuple(sorted(row(entry) for entry in snapshot.contracts if entry.live))
+
+
+def digest(wire: Wire) -> str:
+    """Equal for equal payloads."""
+    return f"{hash(wire):x}"
