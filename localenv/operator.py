@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from localenv.environment import ROOT, Environment
@@ -23,12 +24,17 @@ class Operator:
     """One operator process against one environment; `settings` are REGISTRAR_ variables without the prefix, in lower case."""
 
     def __init__(
-        self, environment: Environment, *, name: str = "operator", module: str = "registrar", **settings: str | float
+        self,
+        environment: Environment,
+        *,
+        name: str = "operator",
+        module: str = "registrar",
+        settings: Mapping[str, str | float] | None = None,
     ) -> None:
         """`module` is what is run, so that a test can run one that injects faults."""
         self._environment = environment
         self._module = module
-        self._settings = settings
+        self._settings = dict(settings or {})
         self.log = environment.folder / "logs" / f"{name}.log"
         self.audit = environment.folder / "logs" / f"{name}-audit.log"
         self.port = free_ports("REGISTRAR_DEMO_PORT")["REGISTRAR_DEMO_PORT"]

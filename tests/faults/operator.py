@@ -6,6 +6,7 @@ call, so that a test can let the operator do the preparations undisturbed, and i
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,9 +15,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from registrar import __main__ as program
+from registrar.__main__ import run
 from registrar.errors import GatewayAmbiguous, KubeUnavailable
+from registrar.logs import configure
 from registrar.seam import Site
+from registrar.settings import load
 
 T = TypeVar("T")
 FAULT_FILE = "FAULT_FILE"
@@ -53,6 +56,12 @@ async def faulty(site: Site, call: Callable[[], Awaitable[T]], *, subject: str) 
     return result
 
 
+def main() -> int:
+    """The same operator, with the faulty seam."""
+    settings = load(sys.argv[2:])
+    configure(level=settings.log_level, form=settings.log_format, audit_log=settings.audit_log)
+    return asyncio.run(run(settings, seam=faulty))
+
+
 if __name__ == "__main__":
-    program.direct = faulty
-    sys.exit(program.main())
+    sys.exit(main())

@@ -13,7 +13,12 @@ from localenv.cluster import Cluster
 from localenv.environment import ROOT, Environment
 from localenv.operator import Operator
 
-QUICK = {"settle_seconds": 1.0, "settle_max_seconds": 5, "sentinel_interval_seconds": 0.5, "heal_grace_seconds": 2}
+QUICK: dict[str, str | float] = {
+    "settle_seconds": 1.0,
+    "settle_max_seconds": 5,
+    "sentinel_interval_seconds": 0.5,
+    "heal_grace_seconds": 2,
+}
 """Settings that make waiting short; the rules are the same."""
 
 
@@ -43,6 +48,6 @@ def namespace(cluster: Cluster) -> str:
 def operator(env: Environment, request: pytest.FixtureRequest) -> Iterator[Operator]:
     """An operator with quick settings that all tests of the module share."""
     name = request.module.__name__.rpartition(".")[2]
-    running = Operator(env, name=name, lease="false", **QUICK).start()
+    running = Operator(env, name=name, settings={"lease": "false", **QUICK}).start()
     yield running
     running.stop()

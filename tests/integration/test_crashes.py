@@ -111,7 +111,7 @@ def fault_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def faulty(env: Environment, fault_file: Path) -> Iterator[Operator]:
     """The operator that crashes when it is told to."""
-    running = Operator(env, name="crashing", module="tests.faults.operator", lease="false", **QUICK)
+    running = Operator(env, name="crashing", module="tests.faults.operator", settings={"lease": "false", **QUICK})
     running.start(extra={"FAULT_FILE": str(fault_file)})
     yield running
     running.stop()

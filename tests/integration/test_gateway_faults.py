@@ -64,7 +64,7 @@ def test_the_proxy_answers_as_the_gateway(cluster: Cluster, env: Environment, pr
     direct: list[Any] = [cluster.gateway_request("GET", path) for path in paths]
 
     class Proxied(Environment):
-        gateway_config_url = proxy.url  # type: ignore[assignment]
+        gateway_config_url = proxy.url
 
     through.environment = Proxied(**{name: getattr(env, name) for name in env.__slots__})
     assert [through.gateway_request("GET", path) for path in paths] == direct
@@ -156,7 +156,7 @@ def test_a_push_that_lands_after_the_next_one(
 
 def test_an_unknown_api_is_said_and_picked_up(cluster: Cluster, namespace: str, env: Environment) -> None:
     """Fails when one API that is not published keeps the others from being registered, or is not noticed when it appears."""
-    from localenv.gateway import Api  # noqa: PLC0415 - only this test publishes one
+    from localenv.gateway import Api
 
     cluster.apply(
         client(namespace, "shop"),

@@ -60,7 +60,7 @@ def test_deletions_in_a_watch_gap(cluster: Cluster, namespace: str, env: Environ
 @pytest.fixture
 def second(env: Environment) -> Iterator[Operator]:
     """A second operator that knows nothing of a Lease, either."""
-    running = Operator(env, name="second", lease="false", **QUICK).start()
+    running = Operator(env, name="second", settings={"lease": "false", **QUICK}).start()
     yield running
     running.stop()
 
@@ -93,9 +93,9 @@ def conflicts_of(operator: Operator) -> int:
 
 def test_the_lease_moves_on(cluster: Cluster, namespace: str, env: Environment, operator: Operator) -> None:
     """Fails when two candidates lead at once, or when a graceful stop makes the next one wait the Lease out."""
-    settings = {**QUICK, "lease_name": f"lease-{namespace}"}
-    first = Operator(env, name="first-candidate", **settings).start()
-    other = Operator(env, name="other-candidate", **settings)
+    settings: dict[str, str | float] = {**QUICK, "lease_name": f"lease-{namespace}"}
+    first = Operator(env, name="first-candidate", settings=settings).start()
+    other = Operator(env, name="other-candidate", settings=settings)
     try:
         until(lambda: leads(first), what="the first leading")
         other.start()

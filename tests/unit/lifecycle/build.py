@@ -244,6 +244,6 @@ def effected(snapshot: Snapshot, why: Why = Why.REGISTERED) -> Effected:
 
 def fault(*, since: float = NOW - 60, kind: str = "GatewayUnreachable") -> GatewayFault:
     """A fault that has stood for a while."""
-    from registrar.lifecycle.model import Fault  # noqa: PLC0415 - keeps the list above short
+    from registrar.lifecycle.model import Fault
 
     return GatewayFault(Fault(kind), since=since)
