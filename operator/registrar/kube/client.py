@@ -8,7 +8,7 @@ deliberately does not do: watch (Kopf does), type the objects (`resources.parse`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 

@@ -1,10 +1,12 @@
 """Where the API server is and how to talk to it: from a kubeconfig, or from inside a pod.
 
-Plain kubeconfigs (token or client certificate) and in-cluster service accounts are read here; a user with an exec or auth-provider plugin is left to
-the `kubernetes` package, which is imported only then: it costs more memory than the rest of the client together.
+Plain kubeconfigs (token, token file or client certificate) and in-cluster service accounts are read here; a user with an exec or auth-provider plugin
+is left to the `kubernetes` package, which is imported only then: measured, `kubernetes.config` costs 19 MiB of resident memory on top of aiohttp's 35.
+(Kopf imports the package too, as soon as it is installed; who wants those 19 MiB back installs the operator without it.)
 
-Invariants: the server's certificate is always verified, TLS is 1.2 or newer; a token file is read again when it has changed, because
-kubelets rotate it. What this module deliberately does not do: talk to the server.
+Invariants: the server's certificate is always verified, TLS is 1.2 or newer; a token file is read again when it has changed, because kubelets rotate
+it; no credential is in a repr or in a message. What this module deliberately does not do: talk to the server, or accept
+`insecure-skip-tls-verify` and passwords.
 """
 
 from __future__ import annotations
@@ -27,11 +29,16 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class KubeAccess:
-    """How to reach the API server; `authorization` gives the header's value anew for each request, empty with a client certificate."""
+    """How to reach the API server.
+
+    `authorization` gives the header's value anew for each request, empty with a client certificate. `renew` is called after a 401, in a
+    thread: it makes `authorization` look at its source again, whatever it remembers.
+    """
 
     server: str
     ssl: ssl.SSLContext | None
     authorization: Callable[[], str] = field(repr=False)
+    renew: Callable[[], None] = field(repr=False, default=lambda: None)
 
 
 def load_access(kubeconfig: str = "") -> KubeAccess:
