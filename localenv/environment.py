@@ -75,12 +75,13 @@ class Environment:
         )
 
     @classmethod
-    def up(cls, folder: Path | None = None, *, apis: tuple[Api, ...] = APIS) -> Environment:
+    def up(cls, folder: Path | None = None, *, apis: tuple[Api, ...] = APIS, gateway_heap: str = "256m") -> Environment:
         """Start what does not run, install the CRDs and the RuntimeGateway, and write the `env` file; returns when all is ready.
 
         Raises LocalEnvError when a part can't be started; what was started by then is ended again.
         """
         environment = cls.at(folder or default_folder())
+        environment.gateway_heap = gateway_heap
         running = set(environment.processes.names())
         try:
             environment._start(apis)
