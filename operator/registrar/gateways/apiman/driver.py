@@ -35,6 +35,8 @@ KEY = re.compile(r"[A-Za-z0-9_-]{20,128}")
 LARGEST_CLIENT = 4 * 1024 * 1024
 LARGEST_LIST = 32 * 1024 * 1024
 _GATEWAY_ERROR = "X-API-Gateway-Error"
+_ABSENT = object()
+"""What a call gives for a 404 that is an answer; an empty answer or `null` is none, and must never be taken for it."""
 
 
 class ApimanDriver:
@@ -87,7 +89,7 @@ class ApimanDriver:
         """What the gateway has under the identity."""
         path = _client_path(identity)
         answer = await self._call(Site.GATEWAY_READ, "GET", path, subject=str(identity), absent_is_fine=True)
-        return None if answer is None else _from_json(answer)
+        return None if answer is _ABSENT else _from_json(answer)
 
     async def list_clients(self, organization: str) -> frozenset[Identity]:
         """Every client version that the gateway has for the organization."""
@@ -126,7 +128,7 @@ class ApimanDriver:
         """Whether the gateway has this version of the API."""
         path = f"/organizations/{_name('organization', organization)}/apis/{_name('api', api)}/versions/{_name('version', version)}"
         subject = f"{organization}/{api}/{version}"
-        return await self._call(Site.GATEWAY_API, "GET", path, subject=subject, absent_is_fine=True) is not None
+        return await self._call(Site.GATEWAY_API, "GET", path, subject=subject, absent_is_fine=True) is not _ABSENT
 
     async def probe(self) -> GatewayInfo:
         """Check that the gateway is up and accepts the credentials; its status page alone would not show the second."""
@@ -152,16 +154,16 @@ class ApimanDriver:
         absent_is_fine: bool = False,
         largest: int = LARGEST_CLIENT,
     ) -> Any:
-        """One call; the parsed answer, or None for no content and for a 404 that is fine."""
+        """One call; the parsed answer of a reading one, None for a changing one, `_ABSENT` for a 404 that is fine."""
         status, headers, text = await self._seam(
             site, lambda: self._send(method, path, body=body, largest=largest), subject=subject
         )
         changing = site.changes
         if status == 404 and absent_is_fine:
-            return None
+            return _ABSENT
         if status >= 300:
             raise _error(status, headers, site=site)
-        if changing or not text:
+        if changing:
             return None
         try:
             return orjson.loads(text)
@@ -300,8 +302,6 @@ def _text(value: Any) -> str:
 
 def _texts(answer: Any) -> list[str]:
     """A list of names; raises GatewayUnreachable when the answer is none."""
-    if answer is None:
-        return []
     if not isinstance(answer, list) or not all(isinstance(row, str) for row in answer):
         raise GatewayUnreachable("The gateway's answer is no list of names.")
     return answer
