@@ -107,17 +107,30 @@ async def test_refusals(
 
 async def test_an_api_that_is_not_published(start: Start) -> None:
     """Fails when the one refusal that has its own mend is not told apart."""
-    driver = await start(answering(404, TRACE))
+    driver = await start(answering(404, TRACE, X_API_Gateway_Error="true"))
     with pytest.raises(GatewayApiNotPublished):
         await driver.register(REGISTRATION)
 
 
 async def test_what_is_not_there_is_done_or_absent(start: Start) -> None:
     """Fails when taking off what is not there is an error, or an absent API counts as there."""
-    driver = await start(answering(404, TRACE))
+    driver = await start(answering(404, TRACE, X_API_Gateway_Error="true"))
     await driver.unregister(WHO)
     assert await driver.read(WHO) is None
+    silent = await start(answering(404))
+    assert await silent.read(WHO) is None
     assert not await driver.api_published(organization="acme", api="orders", version="1.0")
+
+
+async def test_somebody_elses_404(start: Start) -> None:
+    """Fails when a proxy's 404 is taken for the gateway's: a live registration would count as gone, and its Client be let go."""
+    driver = await start(answering(404, "<html>no such host</html>"))
+    for call in (driver.unregister(WHO), driver.read(WHO), driver.register(REGISTRATION)):
+        with pytest.raises(GatewayUnreachable):
+            await call
+    bare = await start(answering(404))
+    with pytest.raises(GatewayUnreachable):
+        await bare.unregister(WHO)
 
 
 @pytest.mark.parametrize(

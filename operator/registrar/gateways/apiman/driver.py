@@ -159,6 +159,8 @@ class ApimanDriver:
             site, lambda: self._send(method, path, body=body, largest=largest), subject=subject
         )
         changing = site.changes
+        if status == 404 and not _said_by_the_gateway(headers, text, changing=changing):
+            raise GatewayUnreachable("Something that is not the gateway answered 404; is apiman.endpoint right?")
         if status == 404 and absent_is_fine:
             return _ABSENT
         if status >= 300:
@@ -197,6 +199,14 @@ class ApimanDriver:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = GatewayAmbiguous if changing else GatewayUnreachable
             raise kind(f"No usable answer from the gateway ({type(error).__name__}).") from None
+
+
+def _said_by_the_gateway(headers: Mapping[str, str], text: bytes, *, changing: bool) -> bool:
+    """Whether a 404 is the gateway's word that something is not there, not that of a proxy, or of a wrong path.
+
+    The gateway marks the refusals of its changing calls; what it does not have it answers with an empty 404 to a reading one (seen on 2.1.1).
+    """
+    return _GATEWAY_ERROR in headers or (not changing and not text)
 
 
 def _error(status: int, headers: Mapping[str, str], *, site: Site) -> GatewayError:
