@@ -142,10 +142,12 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 def _running(process: Process) -> bool:
     """Whether it runs; collects the exit status of our own children, which else stay as zombies."""
     child = _CHILDREN.get(process.pid)
-    if child is not None and child.poll() is not None:
-        _CHILDREN.pop(process.pid, None)
-        return False
-    return process.alive
+    if child is None:
+        return process.alive
+    if child.poll() is None:
+        return True
+    del _CHILDREN[process.pid]
+    return False
 
 
 def _until(check: Callable[[], bool], seconds: float) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ Deliver = Callable[[str, str | None, Mapping[str, Any]], None]
 
 _RESTART = (1.0, 2.0, 5.0, 10.0, 30.0)
 _HEALTHY = 60.0
+_MOST_AT_ONCE = 200
+"""How many events are taken in before the engine's other tasks get their turn."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class _Watcher:
         self._shell = shell
         self._loop = loop
         self._stop = stop
+        self._crossing: deque[tuple[str, str | None, Mapping[str, Any]]] = deque()
 
     def live(self, ended: Callable[[], None]) -> None:
         """The thread's work."""
@@ -146,16 +150,32 @@ class _Watcher:
         kind = resource.kind
 
         async def handle(*, event: kopf.RawEvent, **_: Any) -> None:
-            if not self._stop.is_set():
-                self._loop.call_soon_threadsafe(self._cross, kind, event["type"], event["object"])
+            if self._stop.is_set():
+                return
+            self._crossing.append((kind, event["type"], event["object"]))
+            if len(self._crossing) == 1:
+                # One wake-up for all that arrives until the engine's loop gets to it.
+                self._loop.call_soon_threadsafe(self._cross)
 
         return handle
 
-    def _cross(self, kind: str, type_: str | None, raw: Mapping[str, Any]) -> None:
-        """Runs in the engine's loop."""
-        if type_ is None:
-            self._shell.relisted()
-        self._shell.deliver(kind, type_, raw)
+    def _cross(self) -> None:
+        """Runs in the engine's loop; what arrives meanwhile is taken along, or wakes it again."""
+        for _ in range(_MOST_AT_ONCE):
+            if not self._crossing:
+                return
+            kind, type_, raw = self._crossing[0]
+            try:
+                if type_ is None:
+                    self._shell.relisted()
+                self._shell.deliver(kind, type_, raw)
+            except Exception:
+                # A bug with one object must not end the stream of all others; the sweep will come by it again.
+                log.exception("an event of %s could not be taken in", kind)
+            # Only now: while it is there, no second wake-up is asked for.
+            self._crossing.popleft()
+        if self._crossing:
+            self._loop.call_soon(self._cross)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -172,7 +172,8 @@ class ClientReconciler:
                 continue
             try:
                 for api in _apis(snapshot):
-                    await handle.endpoint(api)
+                    if api not in handle.endpoints:
+                        await handle.endpoint(api)
             except GatewayError as error:
                 memory = self.memory.of(gathered.view.client.meta.uid)
                 faults[snapshot.gateway] = memory.fault(snapshot.gateway, fault_of(error), now=self.clock.now())

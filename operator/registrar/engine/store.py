@@ -65,7 +65,7 @@ class Store:
         self._policies: dict[Target, set[Name]] = defaultdict(set)
         self._by_secret: dict[Name, set[str]] = defaultdict(set)
         self._by_gateway: dict[str, set[Name]] = defaultdict(set)
-        self._gateways_of: dict[Name, frozenset[str]] = {}
+        self._gateways_of: dict[Name, tuple[str, ...]] = {}
         self._identities: dict[tuple[str, str, str, str], str] = {}
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._keys: dict[str, str] = {}
@@ -127,7 +127,7 @@ class Store:
             case ClientObject():
                 self._client_uids.pop(item.meta.uid, None)
                 _discard(self._by_secret, (name[0], item.secret_name), name[1])
-                for gateway in self._gateways_of.pop(name, frozenset()):
+                for gateway in self._gateways_of.pop(name, ()):
                     _discard(self._by_gateway, gateway, name)
                 self.phases[(kind, item.phase)] -= 1
             case ContractObject():
@@ -143,13 +143,8 @@ class Store:
 
     def _place(self, name: Name, client: ClientObject) -> None:
         """Remember the gateways on which the Client is published or will be."""
-        status = client.status
-        gateways = {snapshot.gateway for snapshot in status.gateways}
-        if status.identity is not None:
-            gateways.add(status.identity.gateway)
-        elif client.gateway:
-            gateways.add(client.gateway)
-        self._gateways_of[name] = frozenset(gateways)
+        gateways = client.placed or ((client.gateway,) if client.gateway else ())
+        self._gateways_of[name] = gateways
         for gateway in gateways:
             self._by_gateway[gateway].add(name)
 

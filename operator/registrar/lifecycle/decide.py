@@ -46,11 +46,13 @@ Rule = Callable[[Case], Effect | None]
 def decide(view: View) -> Decision:
     """The next effect for the Client of `view`, and the status that it should have now."""
     case = case_of(view)
-    status = report(case)
     effect = next((effect for rule in RULES if (effect := rule(case)) is not None), None)
+    if effect is not None and not isinstance(effect, WriteStatus):
+        return Decision(effect=effect, status=view.status)
+    status = report(case)
     if effect is None:
-        effect = _write_what_changed(case, changed=status.to_json() != view.client.raw_status)
-    return Decision(effect=effect, status=status, notices=notices(case) if effect == WriteStatus() else ())
+        effect = _write_what_changed(case, changed=status != view.status)
+    return Decision(effect=effect, status=status, notices=notices(case) if isinstance(effect, WriteStatus) else ())
 
 
 # Rules ---------------------------------------------------------------------------------------------------------------
@@ -260,7 +262,7 @@ def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
 
 def _stuck(case: Case) -> Effect:
     """Taking off waits for a gateway: say so once, then try again."""
-    changed = report(case).to_json() != case.view.client.raw_status
+    changed = report(case) != case.view.status
     return WriteStatus() if changed else Wait(retry=True)
 
 

@@ -312,7 +312,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next effect, and the Client's status as the facts stand now (what `WriteStatus` writes)."""
+    """The next effect, and the Client's status: as the facts stand where it is to be written or just was, else as it is."""
 
     effect: Effect
     status: ClientStatus

@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -63,7 +64,10 @@ class ApiKeySpec:
 
 @dataclass(frozen=True, slots=True)
 class ClientObject:
-    """A Client; `organization`, `gateway`, `publish` and `deletion_policy` are empty where the spec leaves them to defaults."""
+    """A Client; `organization`, `gateway`, `publish` and `deletion_policy` are empty where the spec leaves them to defaults.
+
+    `placed` names the gateways that its status mentions.
+    """
 
     meta: Meta
     finalizers: tuple[str, ...]
@@ -80,6 +84,7 @@ class ClientObject:
     status_blob: bytes = field(repr=False)
     phase: str = ""
     force_delete: str = ""
+    placed: tuple[str, ...] = ()
 
     @property
     def secret_name(self) -> str:
@@ -94,8 +99,13 @@ class ClientObject:
 
     @property
     def status(self) -> ClientStatus:
-        """The status, parsed; parsing again is cheaper than keeping 10,000 of them."""
-        return ClientStatus.parse(self.raw_status)
+        """The status, parsed. Parsing again is cheaper than keeping 10,000 of them; the last few are kept, for the steps of one pass."""
+        return _parsed(self.status_blob)
+
+
+@lru_cache(maxsize=64)
+def _parsed(blob: bytes) -> ClientStatus:
+    return ClientStatus.parse(orjson.loads(zlib.decompress(blob)) if blob else {})
 
 
 @dataclass(frozen=True, slots=True)

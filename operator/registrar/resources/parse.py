@@ -121,7 +121,23 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         status_blob=zlib.compress(orjson.dumps(status), 1) if status else b"",
         phase=intern(str(status.get("phase", ""))),
         force_delete=annotations.get(f"{GROUP}/force-delete", ""),
+        placed=_placed(status),
     )
+
+
+def _placed(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """The gateways that a Client's status mentions; equal ones are shared."""
+    rows = status.get("gateways")
+    names = {row.get("name", "") for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else set()
+    identity = status.get("identity")
+    if isinstance(identity, Mapping):
+        names.add(identity.get("gateway", ""))
+    return _names(tuple(sorted(name for name in names if name)))
+
+
+@lru_cache(maxsize=1024)
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 @lru_cache(maxsize=4096)

@@ -141,7 +141,7 @@ def test_indexes_are_right(source: random.Random) -> None:
 def test_a_client_is_found_by_what_is_published() -> None:
     """Fails when a gateway's check leaves out a Client that is published there."""
     store = Store()
-    store.upsert(client(status(view(None, contract()))))
+    store.upsert(client(status(view(None, contract())), placed=("default",)))
     assert [key.name for key in store.clients_on_gateway("default")] == ["shop"]
     store.upsert(gateway())
     assert list(store.gateways()) == ["default"]
@@ -165,9 +165,15 @@ def test_parsing_keeps_what_matters() -> None:
             "apiKey": {"source": "Existing", "secretName": "mine", "secretKey": "k"},
             "paused": True,
         },
-        "status": {"phase": "Created", "observedGeneration": 3},
+        "status": {
+            "phase": "Created",
+            "observedGeneration": 3,
+            "gateways": [{"name": "b"}],
+            "identity": {"gateway": "a"},
+        },
     }
     found = parse_client(raw)
+    assert found.placed == ("a", "b")
     assert (found.client_id, found.version, found.secret_name, found.paused) == ("shop", "2", "mine", True)
     assert (found.tokens, found.phase, found.raw_status) == ((("reregister", "t1"),), "Created", raw["status"])
     assert found.meta.created_at == 1767225600.0
