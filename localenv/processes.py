@@ -96,6 +96,7 @@ class Processes:
                     break
                 if _until(lambda: not _running(process), seconds):
                     break
+        _collect()
         rows = self._read()
         if rows.pop(name, None) is not None:
             self._write(rows)
@@ -110,8 +111,8 @@ class Processes:
         while time.monotonic() < deadline:
             if ready():
                 return
-            process = self.find(name)
-            if process is None or not _running(process):
+            _collect()
+            if self.find(name) is None:
                 raise LocalEnvError(f"{name} ended while it started.\n{self._tail(name)}\n{hint}")
             time.sleep(_POLL)  # between two probes of a process that has no way to call back
         raise LocalEnvError(f"{name} was not ready after {seconds:.0f} s.\n{self._tail(name)}\n{hint}")
@@ -139,15 +140,16 @@ class Processes:
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
+def _collect() -> None:
+    """Take the exit status of those of our own children that ended, which else stay as zombies."""
+    for pid, child in list(_CHILDREN.items()):
+        if child.poll() is not None:
+            del _CHILDREN[pid]
+
+
 def _running(process: Process) -> bool:
-    """Whether it runs; collects the exit status of our own children, which else stay as zombies."""
-    child = _CHILDREN.get(process.pid)
-    if child is None:
-        return process.alive
-    if child.poll() is None:
-        return True
-    del _CHILDREN[process.pid]
-    return False
+    _collect()
+    return process.alive
 
 
 def _until(check: Callable[[], bool], seconds: float) -> bool:
