@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from localenv.cluster import Cluster, Json, client, contract, rate_limit, until
+from localenv.cluster import Cluster, Json, client, condition, contract, rate_limit, until
 from localenv.environment import Environment
 from localenv.operator import Operator
 from registrar.seam import Site
@@ -124,9 +124,13 @@ def references() -> dict[str, Json]:
 
 
 def wait_for(cluster: Cluster, namespace: str, phase: str) -> None:
-    """Wait until the Client has the phase, nothing is in progress and every Contract agrees; or, for no phase, until it is gone."""
+    """Wait until the Client has the phase (none: until it is gone), nothing is in progress and every Contract agrees."""
     if not phase:
         cluster.wait_gone("Client", namespace, "shop")
+        until(
+            lambda: all(reason_of(c) == "ClientNotFound" for c in cluster.list("Contract", namespace)),
+            what="all Contracts without their Client",
+        )
         return
     contracts = len(cluster.list("Contract", namespace))
     cluster.wait(
@@ -141,6 +145,11 @@ def wait_for(cluster: Cluster, namespace: str, phase: str) -> None:
         lambda: all(c["status"].get("phase") == expected for c in cluster.list("Contract", namespace)),
         what=f"all Contracts {expected}",
     )
+
+
+def reason_of(found: Json) -> str:
+    """The reason of the Ready condition."""
+    return str(condition(found, "Ready").get("reason", ""))
 
 
 def settled(found: Json, phase: str) -> bool:
