@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from localenv import cache, toolchain
@@ -29,30 +29,43 @@ GATEWAY_SHA256 = "8c05935f3ca300ce765dc4cd84ba023162e94b5cb7ebe858ad287ebebb8fa4
 _PROGRESS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
 class Binaries:
-    """Paths of everything that is run."""
+    """Paths of everything that is run; each is made when it is first asked for, so an external cluster costs no build."""
 
-    etcd: Path
-    kube_apiserver: Path
-    kube_controller_manager: Path
-    kubectl: Path
-    gateway_jar: Path
-    java: str
+    @cached_property
+    def etcd(self) -> Path:
+        """The store of the control plane."""
+        # The last element of its module path, without the version.
+        return _built("etcd", usually="about half a minute") / "server"
 
+    @property
+    def kube_apiserver(self) -> Path:
+        """The API server."""
+        return self._kubernetes / "kube-apiserver"
 
-def all_binaries() -> Binaries:
-    """Everything, made where it is missing; the first time takes minutes and says so."""
-    kubernetes = _built("kubernetes", usually="about 7 minutes on two cores")
-    etcd = _built("etcd", usually="about half a minute")
-    return Binaries(
-        etcd=etcd / "server",  # the last element of its module path, without the version
-        kube_apiserver=kubernetes / "kube-apiserver",
-        kube_controller_manager=kubernetes / "kube-controller-manager",
-        kubectl=kubernetes / "kubectl",
-        gateway_jar=_gateway_jar(),
-        java=toolchain.java(),
-    )
+    @property
+    def kube_controller_manager(self) -> Path:
+        """What collects garbage and empties namespaces."""
+        return self._kubernetes / "kube-controller-manager"
+
+    @property
+    def kubectl(self) -> Path:
+        """The kubectl that belongs to the API server."""
+        return self._kubernetes / "kubectl"
+
+    @cached_property
+    def gateway_jar(self) -> Path:
+        """The gateway with all that it needs, checked against its SHA-256."""
+        return cache.entry(f"gateway-{GATEWAY_VERSION}-{GATEWAY_SHA256[:8]}", _fetch_gateway) / "gateway.jar"
+
+    @cached_property
+    def java(self) -> str:
+        """The command of a Java runtime."""
+        return toolchain.java()
+
+    @cached_property
+    def _kubernetes(self) -> Path:
+        return _built("kubernetes", usually="about 7 minutes on two cores")
 
 
 def _built(module: str, *, usually: str) -> Path:
@@ -97,12 +110,6 @@ def _version_flags(text: str) -> str:
     version = match[0].split()[1]
     package = "k8s.io/component-base/version"
     return f"-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={match[1]} -X {package}.gitMinor={match[2]}"
-
-
-def _gateway_jar() -> Path:
-    """The gateway's jar with all that it needs, checked against its SHA-256."""
-    folder = cache.entry(f"gateway-{GATEWAY_VERSION}-{GATEWAY_SHA256[:8]}", _fetch_gateway)
-    return folder / "gateway.jar"
 
 
 def _fetch_gateway(target: Path) -> None:

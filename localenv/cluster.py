@@ -1,4 +1,4 @@
-"""The API server and the gateway from a user's side, for the demo and the tests: plain HTTP, no operator code.
+"""The API server and the gateway from a user's side, for the demo and the tests: plain HTTP, and of the operator's code only the reading of a kubeconfig.
 
 Invariants: nothing here knows how the operator works; waiting is asking until a deadline, with the last answer in the error.
 What this module deliberately does not do: go through kubectl where thousands of calls would be slow.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -51,8 +50,7 @@ class Cluster:
     def __init__(self, environment: Environment, *, user: str = "admin") -> None:
         """`user` is one of `localenv.controlplane.USERS`."""
         self.environment = environment
-        self._token = environment.control_plane.token(user)
-        self._tls = ssl.create_default_context(cafile=str(environment.control_plane.ca_file))
+        self._access = environment.access(user)
 
     # The API server ---------------------------------------------------------------------------------------------
 
@@ -61,21 +59,21 @@ class Cluster:
     ) -> Answer:
         """One call of the API server."""
         request = urllib.request.Request(
-            f"{self.environment.apiserver_url}{path}",
+            f"{self._access.server}{path}",
             method=method,
             data=json.dumps(body).encode() if body is not None else None,
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "Content-Type": content_type,
-                "Accept": "application/json",
-            },
+            headers={"Content-Type": content_type, "Accept": "application/json", **self._authorization()},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:
+            with urllib.request.urlopen(request, timeout=30, context=self._access.ssl) as response:
                 return Answer(response.status, json.loads(response.read() or b"null"))
         except urllib.error.HTTPError as error:
             text = error.read()
             return Answer(error.code, json.loads(text) if text.startswith(b"{") else None)
+
+    def _authorization(self) -> dict[str, str]:
+        value = self._access.authorization()
+        return {"Authorization": value} if value else {}
 
     def path(self, kind: str, namespace: str = "", name: str = "") -> str:
         """The URL path of an object, or of the kind's collection."""

@@ -15,13 +15,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from localenv.binaries import Binaries, all_binaries
+from localenv.binaries import Binaries
 from localenv.controlplane import ControlPlane
 from localenv.errors import LocalEnvError
 from localenv.gateway import APIS, Api, GatewayApi, command, configuration
 from localenv.install import install
 from localenv.ports import free_ports, listening
 from localenv.processes import Processes
+from registrar.kube.config import KubeAccess, load_access
 
 ROOT = Path(__file__).parent.parent
 NAMESPACE = "gateway-registrar-system"
@@ -68,7 +69,7 @@ class Environment:
         loaded = json.loads(state.read_text())
         return cls(
             folder=folder,
-            binaries=all_binaries(),
+            binaries=Binaries(),
             processes=Processes(folder),
             ports=loaded["ports"],
             gateway_password=loaded["password"],
@@ -92,11 +93,10 @@ class Environment:
         return environment
 
     def _start(self, apis: tuple[Api, ...]) -> None:
-        external = self._external
-        if external is None:
+        if self._external is None:
             self.control_plane.start()
         if self.processes.find("backend") is None:
-            path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+            path = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])
             backend = [sys.executable, "-m", "localenv.backend", str(self.ports["backend"])]
             self.processes.start("backend", backend, env={"PYTHONPATH": path})
         fresh = self.processes.find("gateway") is None
@@ -181,18 +181,26 @@ class Environment:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
+        """The administrator's kubeconfig: KUBECONFIG_EXTERNAL, else that of the built control plane."""
         return self._external or self.control_plane.kubeconfig()
 
     @property
     def kubectl(self) -> Path:
-        """The kubectl that belongs to the API server."""
-        return self.binaries.kubectl
+        """The kubectl that belongs to the API server; with an external cluster the one on the path, when there is one."""
+        found = shutil.which("kubectl") if self._external is not None else None
+        return Path(found) if found else self.binaries.kubectl
+
+    def access(self, user: str = "admin") -> KubeAccess:
+        """How to reach the API server as one of `localenv.controlplane.USERS`; an external cluster has only its administrator."""
+        external = self._external
+        if external is not None and user != "admin":
+            raise LocalEnvError(f"KUBECONFIG_EXTERNAL has no user {user}; tests of RBAC need the built control plane.")
+        return load_access(str(external or self.control_plane.kubeconfig(user)))
 
     @property
     def apiserver_url(self) -> str:
-        """Where the built API server is."""
-        return self.control_plane.url
+        """Where the API server is."""
+        return self.access().server
 
     @property
     def gateway_config_url(self) -> str:

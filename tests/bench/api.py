@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
@@ -22,11 +21,11 @@ class Api:
 
     def __init__(self, environment: Environment) -> None:
         """Talk to the environment's server, as its administrator."""
-        self._base = environment.apiserver_url
-        context = ssl.create_default_context(cafile=str(environment.control_plane.ca_file))
+        access = environment.access()
+        self._base = access.server
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=context),
-            headers={"Authorization": f"Bearer {environment.control_plane.token('admin')}"},
+            connector=aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=access.ssl or True),
+            headers={"Authorization": access.authorization()},
             timeout=aiohttp.ClientTimeout(total=120),
         )
 

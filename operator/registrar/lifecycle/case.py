@@ -74,6 +74,11 @@ class Case:
         """Whether the Client's objects have been quiet for the settle time."""
         return self.view.now >= self.view.settled_at
 
+    @property
+    def acting(self) -> bool:
+        """Whether the action that was asked for goes on: it waits for quiet before it is begun, and for nothing once it is."""
+        return self.settled or (bool(self.verb) and self.view.status.action(self.verb).in_progress == self.token)
+
     def missing(self, gateway: str, contract: PublishedContract) -> bool:
         """Whether the contract's API is known to be gone from the gateway."""
         api = ApiRef(contract.organization, contract.api, contract.version)

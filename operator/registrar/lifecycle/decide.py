@@ -111,7 +111,7 @@ def retire(case: Case) -> Effect | None:
     if not case.retire:
         return None
     if case.verb == UNREGISTER:
-        if not case.settled:
+        if not case.acting:
             return None
         if case.view.status.action(UNREGISTER).in_progress != case.token and _anything_on(case):
             return WriteStatus()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from registrar.lifecycle.case import Case
 from registrar.lifecycle.model import Live
+from registrar.resources.objects import UNREGISTER
 
 RETIRED = "Retired"
 UNPUBLISHED_CHANGES = "UnpublishedChanges"
@@ -20,7 +21,7 @@ def phase(case: Case) -> str:
     """The Client's phase."""
     if unknown(case) and case.view.status.phase:
         return case.view.status.phase
-    if case.retire and nothing_live(case):
+    if case.retire and nothing_live(case) and (case.verb != UNREGISTER or case.acting):
         return RETIRED
     if case.anything_published and case.pending:
         return UNPUBLISHED_CHANGES

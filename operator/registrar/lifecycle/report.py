@@ -18,6 +18,7 @@ from registrar.lifecycle.phase import (
     RETIRED,
     UNPUBLISHED_CHANGES,
     lost,
+    nothing_live,
     phase,
     unknown,
 )
@@ -138,12 +139,12 @@ def refused(case: Case) -> str:
 
 def reached(case: Case) -> bool:
     """Whether the gateways are as the action wants them."""
-    if not case.settled or unknown(case):
+    if unknown(case):
         return False
     if case.verb == UNREGISTER:
-        return not case.anything_published and all(
-            case.live(gateway).state in (Live.ABSENT, Live.FOREIGN) for gateway in case.gateways
-        )
+        return case.acting and nothing_live(case)
+    if not case.settled:
+        return False
     if not case.any_valid:
         return not case.anything_published
     return (

@@ -357,6 +357,36 @@ def test_unregister_waits_for_quiet() -> None:
     assert _until_wait(seen) == Wait(until=NOW + 2)
 
 
+def test_unregister_goes_on_once_it_is_begun() -> None:
+    """Fails when something that arrives meanwhile leaves the key alive for another settle time, or the result in another patch than the token."""
+    begun = at_rest(asked(("unregister", "one")))
+    crossed = replace(begun, settled_at=NOW + 2)
+    assert decide(crossed).effect == Unregister("default", Why.RETIRED, "taken off gateway default")
+    done = replace(crossed, live={"default": absent()}, effected={"default": effected(Snapshot(gateway="default"))})
+    status = decide(done).status
+    assert (status.phase, status.action("unregister").outcome) == ("Retired", "Succeeded")
+
+
+def test_an_unregister_that_is_not_begun_is_no_retirement() -> None:
+    """Fails when a gateway that lost the registration makes the phase say Retired before the token is handled."""
+    seen = asked(("unregister", "one"), settled_at=NOW + 2, live={"default": absent()})
+    status = decide(replace(seen, effected={"default": effected(seen.status.gateways[0])})).status
+    assert (status.phase, status.action("unregister").outcome) == ("UnpublishedChanges", "")
+
+
+def test_a_reregister_is_not_done_before_quiet() -> None:
+    """Fails when a token is handled by what was published before its commit was complete."""
+    seen = registered(contract(), changes_to_client={"tokens": (("reregister", "one"),)}, settled_at=NOW + 2)
+    assert decide(replace(seen, effected={"default": effected(seen.status.gateways[0])})).status.actions == ()
+
+
+def test_an_action_is_not_done_on_what_is_unknown() -> None:
+    """Fails when a token is handled though nobody knows whether the key still works."""
+    begun = at_rest(asked(("unregister", "one")))
+    decision = decide(replace(begun, live={}, **FAULT))
+    assert (decision.effect, decision.status.action("unregister").outcome) == (WriteStatus(), "")
+
+
 def test_unregister_wins() -> None:
     """Fails when both verbs are carried out, or reregister is left to fire later."""
     begun = at_rest(asked(("unregister", "one"), ("reregister", "two")))
