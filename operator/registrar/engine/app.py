@@ -85,9 +85,9 @@ class Engine:
         events: asyncio.Task[None],
         stopping: asyncio.Task[bool],
     ) -> None:
-        """First no new work, then the running passes, then the Lease, then the rest."""
+        """First no new work, then the running passes, then the Lease, then the rest; without the Lease no pass may end what it began."""
         self.queue.close()
-        if self._busy:
+        if self._busy and stopping.done() and not leading.done():
             await asyncio.wait(self._busy, timeout=STOP_GRACE)
         await _cancelled(leading, stopping, *self._busy)
         if self.elector is not None:
@@ -118,8 +118,7 @@ class Engine:
             await _cancelled(*beside)
 
     async def _worker(self) -> None:
-        while True:
-            key = await self.queue.get()
+        while (key := await self.queue.get()) is not None:
             started = self.clock.monotonic()
             try:
                 outcome = await self.reconcilers[key.kind].reconcile(key)

@@ -103,9 +103,9 @@ class WorkQueue:
             self.add(key)
         return len(keys)
 
-    async def get(self) -> Key:
-        """The next key; the caller must call `done` for it."""
-        while True:
+    async def get(self) -> Key | None:
+        """The next key, for which the caller must call `done`; None once the queue is closed."""
+        while not self._closed:
             key = self._take()
             if key is not None:
                 return key
@@ -116,6 +116,7 @@ class WorkQueue:
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
+        return None
 
     def done(self, key: Key) -> None:
         """The worker has finished with the key; if it was added meanwhile it is queued again."""
@@ -126,8 +127,11 @@ class WorkQueue:
             self._wake()
 
     def close(self) -> None:
-        """Give out no more keys."""
+        """Give out no more keys, and tell everybody who waits for one."""
         self._closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -147,8 +151,6 @@ class WorkQueue:
         return self._clock.monotonic() - first if first is not None else 0.0
 
     def _take(self) -> Key | None:
-        if self._closed:
-            return None
         for lane, keys in enumerate(self._lanes):
             while keys:
                 key = keys.popleft()
