@@ -9,12 +9,12 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from localenv.cluster import until
 from localenv.environment import ROOT, Environment
 from localenv.operator import Operator
 from tests.bench.api import Api
@@ -159,10 +159,13 @@ async def idle(api: Api, operator: Operator, numbers: Numbers) -> None:
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-async def reached(check: object, *, what: str, seconds: float = 3600.0) -> None:
-    """Wait for a state of the operator without keeping this process's loop from other work."""
-    assert callable(check)
-    await asyncio.to_thread(until, check, what=what, seconds=seconds)
+async def reached(check: Callable[[], bool], *, what: str, seconds: float = 3600.0) -> None:
+    """Wait for a state of the operator; asked four times a second, because rendering the metrics takes time from what is measured."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(check):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} did not happen in {seconds:.0f} s")
+        await asyncio.sleep(0.25)
 
 
 async def settled_writes(api: Api) -> None:

@@ -83,6 +83,8 @@ class Ingest:
 
     def _upsert(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
         try:
+            if self.store.covers(kind, raw):
+                return None
             parsed = PARSERS[kind](raw)
         except (KeyError, TypeError, ValueError) as error:
             # The schema does not admit it, so it is older than the schema: one object that can't be read must not stop the rest.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from registrar.engine.queue import Key
 from registrar.resources.objects import (
@@ -71,6 +71,14 @@ class Store:
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
         self.phases: Counter[tuple[str, str]] = Counter()
+
+    def covers(self, kind: str, raw: Mapping[str, Any]) -> bool:
+        """Whether the object is known in this version or a later one, told from its metadata alone: an echo is not worth parsing."""
+        meta = raw["metadata"]
+        known = self._objects[kind].get((meta.get("namespace", ""), meta["name"]))
+        if known is None or known.meta.uid != meta.get("uid"):
+            return False
+        return _number(meta.get("resourceVersion", "")) <= version_of(known.meta)
 
     # Changing ---------------------------------------------------------------------------------------------------
 
@@ -286,7 +294,11 @@ def _newer(new: Meta, old: Meta) -> bool:
 
 def version_of(meta: Meta) -> int:
     """The resourceVersion as a number; Kubernetes guarantees that order since 1.35 and etcd always gave it."""
-    return int(meta.resource_version) if meta.resource_version.isdigit() else 0
+    return _number(meta.resource_version)
+
+
+def _number(resource_version: str) -> int:
+    return int(resource_version) if resource_version.isdigit() else 0
 
 
 def _target(target: TargetRef, namespace: str) -> Target:

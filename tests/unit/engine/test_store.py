@@ -215,3 +215,17 @@ def test_equal_statuses_are_shared() -> None:
         "status": {"phase": "Active", "observedGeneration": 1, "endpoint": "http://x"},
     }
     assert parse_contract(raw).status is parse_contract(dict(raw)).status
+
+
+def test_an_echo_is_known_by_its_metadata() -> None:
+    """Fails when an echo is parsed again, or when news is taken for an echo: a newer version, or another object of the same name."""
+    store = Store()
+    store.upsert(at(contract("orders"), 5))
+
+    def raw(version: str, *, uid: str = "uid-orders", name: str = "orders") -> dict[str, Any]:
+        return {"metadata": {"namespace": "team", "name": name, "uid": uid, "resourceVersion": version}}
+
+    assert store.covers("Contract", raw("4")) and store.covers("Contract", raw("5"))
+    assert not store.covers("Contract", raw("6"))
+    assert not store.covers("Contract", raw("4", uid="another"))
+    assert not store.covers("Contract", raw("4", name="billing"))
