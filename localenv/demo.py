@@ -275,6 +275,9 @@ def main() -> int:
     except LocalEnvError as error:
         console.print(f"error: {error}", markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; what was started is stopped")
+        return 130
     operator = Operator(environment)
     good = False
     try:
