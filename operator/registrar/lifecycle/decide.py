@@ -37,6 +37,7 @@ from registrar.lifecycle.model import (
     WriteStatus,
 )
 from registrar.lifecycle.report import notices, refused, report
+from registrar.lifecycle.size import too_large
 from registrar.resources.objects import REREGISTER, UNREGISTER
 from registrar.resources.status import PendingChange, PublishedContract, Snapshot
 
@@ -268,7 +269,9 @@ def _stuck(case: Case) -> Effect:
 
 def _pushing_allowed(case: Case) -> bool:
     view = case.view
-    return not view.client.paused and view.key.state is KeyState.VALID and view.desired.problem is None
+    if view.client.paused or view.key.state is not KeyState.VALID or view.desired.problem is not None:
+        return False
+    return not too_large(case)
 
 
 def _ours_to_change(case: Case, gateway: str) -> bool:

@@ -22,6 +22,7 @@ from registrar.lifecycle.phase import (
     phase,
     unknown,
 )
+from registrar.lifecycle.size import too_large
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
 from registrar.resources.objects import REREGISTER, UNREGISTER
@@ -134,7 +135,7 @@ def refused(case: Case) -> str:
         return reasons.action_not_accepted(view.desired.problem.reason)
     if not case.any_valid and not view.status.retired_by:
         return reasons.ACTION_REFUSED_EMPTY
-    return ""
+    return reasons.ACTION_REFUSED_TOO_LARGE if too_large(case) else ""
 
 
 def reached(case: Case) -> bool:
@@ -234,7 +235,7 @@ def _change_log(case: Case) -> tuple[LogEntry, ...]:
 def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     accepted, resolved = _accepted(case), _resolved(case)
     registered, published = _registered(case, word), _published(case)
-    ready, extra = _ready(case, word, blockers=(accepted, resolved, registered))
+    ready, extra = _ready(case, word, blockers=(accepted, resolved, registered, published))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
     return (ready, registered, published, accepted, resolved, *extra, *paused)
 
@@ -296,6 +297,8 @@ def _registered(case: Case, word: str) -> Condition:
 
 def _published(case: Case) -> Condition:
     type_ = conditions.PUBLISHED
+    if too_large(case):
+        return _condition(type_, FALSE, Reason.TOO_LARGE, reasons.TOO_LARGE)
     if not case.anything_published:
         return _condition(type_, FALSE, Reason.NOTHING_PUBLISHED, reasons.NOTHING_PUBLISHED)
     if case.pending:
@@ -311,7 +314,7 @@ def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[C
         gateway, reason = standing_fault(case) or ("", Reason.TERMINATING)
         text = reasons.terminating(gateway=gateway or case.gateways[0] if case.gateways else "", reason=reason)
         return _condition(type_, FALSE, Reason.TERMINATING, text), (_reconciling(Reason.TERMINATING, text),)
-    accepted, resolved, registered = blockers
+    accepted, resolved, registered, published = blockers
     for blocker in (accepted, resolved):
         if blocker.status == FALSE:
             return _condition(type_, FALSE, blocker.reason, blocker.message), (_stalled(blocker),)
@@ -332,6 +335,8 @@ def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[C
     if word == UNPUBLISHED_CHANGES:
         text = reasons.serving_previous(name=view.client.meta.name, count=len(case.pending))
         return _condition(type_, TRUE, Reason.SERVING_PREVIOUS, text), ()
+    if published.reason == Reason.TOO_LARGE:
+        return _condition(type_, FALSE, published.reason, published.message), (_stalled(published),)
     if word == CREATED:
         return _created(case), ()
     ready = _condition(type_, FALSE, registered.reason, registered.message)

@@ -356,6 +356,7 @@ def apis_missing(count: int) -> str:
 ACTION_DONE = "Done."
 ACTION_REFUSED_STATE = "Refused: spec.state is Retired. Set it to Registered first."
 ACTION_REFUSED_EMPTY = "Refused: there is no valid Contract to register. Create one, or mend the rejected ones."
+ACTION_REFUSED_TOO_LARGE = "Refused: what would be published is too large for the status. Use fewer Contracts or smaller policies for this Client."
 ACTION_REFUSED_PAUSED = "Refused: spec.paused is true. Set it to false first."
 ACTION_NOTHING_TO_DO = "Nothing was registered; the Client is no longer retired."
 ACTION_FIRST_SIGHT = (
