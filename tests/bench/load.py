@@ -14,6 +14,9 @@ from tests.bench.api import Api, Json, in_flight
 
 APIS = tuple(PublishedApi("acme", name, "1.0") for name in ("orders", "billing", "stock", "prices", "offers"))
 ROOT = "/apis/gateway-registrar.dev/v1alpha1"
+REACHED = 1000
+"""How many Clients have their contracts on `REACHED_PLAN`; the others have another plan, so that one owner's policy reaches 5,000 contracts at any size."""
+REACHED_PLAN = "gold"
 _EVERY = 50
 
 
@@ -38,8 +41,9 @@ class Load:
         """Everything but the namespaces; Clients after what belongs to them."""
         for number in range(self.clients):
             space, name = self.namespace(number), f"client-{number}"
+            plan = REACHED_PLAN if number < REACHED else "bronze"
             for api in APIS:
-                yield contract(space, f"{name}-{api.name}", client=name, api=api.name, version=api.version)
+                yield contract(space, f"{name}-{api.name}", client=name, api=api.name, version=api.version, plan=plan)
             if number % _EVERY == 0:
                 yield rate_limit(space, f"{name}-limit", client=name, limit=1000)
         for number in range(self.clients):

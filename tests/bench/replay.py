@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import orjson
@@ -19,6 +19,7 @@ from tests.bench.load import ROOT, Load
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+_UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +32,59 @@ class Write:
     content_type: str = "application/json"
 
 
-async def prepare(api: Api, *, done: Load, fresh: Load, events: int) -> list[list[Write]]:
-    """The writes of each Client, in the order in which the operator makes them; `events` Events are shared out among them."""
-    uids = await _uids(api, done, fresh)
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The operator's writes, a batch for each Client; `names` tells whose UID is which."""
+
+    batches: list[list[Write]]
+    names: dict[str, str]
+
+
+async def record(api: Api, done: Load, *, events: int) -> Record:
+    """What the operator wrote for `done`, in the order in which it writes; `events` Events are shared out among the Clients."""
     contracts: dict[str, list[Json]] = {}
-    for row in await api.list(f"{ROOT}/contracts"):
-        if row["metadata"]["namespace"].startswith(done.prefix):
-            contracts.setdefault(f"{row['metadata']['namespace']}/{row['spec']['clientRef']['name']}", []).append(row)
+    names = {}
+    for row in await _of(api, "contracts", done):
+        contracts.setdefault(f"{row['metadata']['namespace']}/{row['spec']['clientRef']['name']}", []).append(row)
+        names[row["metadata"]["uid"]] = _name("contracts", row, done)
     secrets = {f"{s['metadata']['namespace']}/{s['metadata']['name']}": s for s in await api.list("/api/v1/secrets")}
     batches = []
-    for number, row in enumerate(await api.list(f"{ROOT}/clients")):
-        space, name = row["metadata"]["namespace"], row["metadata"]["name"]
-        if space.startswith(done.prefix):
-            mine = contracts[f"{space}/{name}"]
-            rewrite = partial(_rewritten, uids=uids, done=done, fresh=fresh)
-            batches.append(list(_writes(row, secrets[f"{space}/{name}-api-key"], mine, rewrite, event=number < events)))
-    return batches
+    for number, row in enumerate(await _of(api, "clients", done)):
+        key = f"{row['metadata']['namespace']}/{row['metadata']['name']}"
+        names[row["metadata"]["uid"]] = _name("clients", row, done)
+        batches.append(list(_writes(row, secrets[f"{key}-api-key"], contracts[key], event=number < events)))
+    return Record(batches=batches, names=names)
 
 
-def _writes(
-    row: Json, secret: Json, contracts: list[Json], rewrite: Callable[[object], bytes], *, event: bool
-) -> Iterator[Write]:
-    space, name = _moved(row["metadata"]["namespace"]), row["metadata"]["name"]
+async def prepare(api: Api, recorded: Record, *, done: Load, fresh: Load) -> list[list[Write]]:
+    """The recorded writes for the objects of `fresh`: with their namespaces and UIDs in place of the former ones."""
+    doubles = {
+        _name(kind, row, fresh): row["metadata"]["uid"]
+        for kind in ("clients", "contracts")
+        for row in await _of(api, kind, fresh)
+    }
+    uids = {uid: doubles[name] for uid, name in recorded.names.items()}
+
+    def moved(write: Write) -> Write:
+        body = _UID.sub(lambda match: uids.get(match[0], match[0]), write.body.decode())
+        path = write.path.replace(f"/namespaces/{done.prefix}", f"/namespaces/{fresh.prefix}")
+        return replace(write, path=path, body=body.replace(done.prefix, fresh.prefix).encode())
+
+    return [[moved(write) for write in batch] for batch in recorded.batches]
+
+
+def _writes(row: Json, secret: Json, contracts: list[Json], *, event: bool) -> Iterator[Write]:
+    space, name = row["metadata"]["namespace"], row["metadata"]["name"]
     path = f"{ROOT}/namespaces/{space}/clients/{name}"
     finalizer = [{"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]}]
     yield Write("PATCH", path, orjson.dumps(finalizer), JSON_PATCH)
     kept = {key: secret["metadata"][key] for key in ("name", "namespace", "labels", "ownerReferences")}
     body = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": kept, "data": secret["data"]}
-    yield Write("POST", f"/api/v1/namespaces/{space}/secrets", rewrite(body))
-    yield Write("PATCH", f"{path}/status", rewrite({"status": row["status"]}), MERGE)
+    yield Write("POST", f"/api/v1/namespaces/{space}/secrets", orjson.dumps(body))
+    yield Write("PATCH", f"{path}/status", orjson.dumps({"status": row["status"]}), MERGE)
     for contract in contracts:
         target = f"{ROOT}/namespaces/{space}/contracts/{contract['metadata']['name']}/status"
-        yield Write("PATCH", target, rewrite({"status": contract["status"]}), MERGE)
+        yield Write("PATCH", target, orjson.dumps({"status": contract["status"]}), MERGE)
     if event:
         yield Write("POST", f"/apis/events.k8s.io/v1/namespaces/{space}/events", orjson.dumps(_event(space, name)))
 
@@ -85,30 +107,19 @@ def _event(space: str, name: str) -> Json:
     }
 
 
-def _moved(namespace: str) -> str:
-    return re.sub(r"^done-", "fresh-", namespace)
+async def _of(api: Api, kind: str, load: Load) -> list[Json]:
+    """The objects of a kind that belong to the load."""
+    rows = await api.list(f"{ROOT}/{kind}")
+    return [row for row in rows if row["metadata"]["namespace"].startswith(load.prefix)]
 
 
-def _rewritten(value: object, *, uids: dict[str, str], done: Load, fresh: Load) -> bytes:
-    """The body with the fresh objects' UIDs and namespaces in place of the former ones."""
-    text = orjson.dumps(value).decode()
-    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", lambda m: uids.get(m[0], m[0]), text)
-    return text.replace(done.prefix, fresh.prefix).encode()
+def _name(kind: str, row: Json, load: Load) -> str:
+    """What an object and its fresh double have in common."""
+    meta = row["metadata"]
+    return f"{kind}/{meta['namespace'].removeprefix(load.prefix)}/{meta['name']}"
 
 
-async def _uids(api: Api, done: Load, fresh: Load) -> dict[str, str]:
-    """From each object's UID to the UID of its fresh double."""
-    by_name: dict[str, dict[str, str]] = {done.prefix: {}, fresh.prefix: {}}
-    for kind in ("clients", "contracts"):
-        for row in await api.list(f"{ROOT}/{kind}"):
-            meta = row["metadata"]
-            for prefix, rows in by_name.items():
-                if meta["namespace"].startswith(prefix):
-                    rows[f"{kind}/{meta['namespace'].removeprefix(prefix)}/{meta['name']}"] = meta["uid"]
-    return {uid: by_name[fresh.prefix][name] for name, uid in by_name[done.prefix].items()}
-
-
-async def replay(api: Api, batches: list[list[Write]]) -> float:
+async def send(api: Api, batches: list[list[Write]]) -> float:
     """Send everything, with as many calls in flight as the operator has; returns the seconds that it took."""
 
     async def one(batch: list[Write]) -> None:
