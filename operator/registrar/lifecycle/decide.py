@@ -17,6 +17,8 @@ from dataclasses import replace
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
+from registrar.lifecycle.expiry import expired, turning_points
+from registrar.lifecycle.grants import withdrawn
 from registrar.lifecycle.model import (
     AddFinalizer,
     Decision,
@@ -37,7 +39,9 @@ from registrar.lifecycle.model import (
     WriteStatus,
 )
 from registrar.lifecycle.report import notices, refused, report
+from registrar.resources import reasons
 from registrar.resources.objects import REREGISTER, UNREGISTER
+from registrar.resources.reasons import Reason
 from registrar.resources.status import PendingChange, PublishedContract, Snapshot
 
 Rule = Callable[[Case], Effect | None]
@@ -123,13 +127,13 @@ def retire(case: Case) -> Effect | None:
 
 
 def revoke(case: Case) -> Effect | None:
-    """A published contract whose Contract is gone is taken off at once, in every mode; nothing else is published by it."""
+    """A published contract whose Contract is gone, expired or no longer granted is taken off at once, in every mode; nothing else is published by it."""
     for gateway in case.gateways:
         published = case.published[gateway]
         gone = [entry for entry in published.contracts if not _stands(case, gateway, entry)]
         if not gone or not _ours_to_change(case, gateway):
             continue
-        detail = ", ".join(f"contract {entry.name} taken off" for entry in gone)
+        detail = ", ".join(f"contract {entry.name} taken off{_because(case, gateway, entry)}" for entry in gone)
         target = _without(published, gone)
         if target.empty:
             return Unregister(gateway, Why.REVOKED, detail)
@@ -230,7 +234,8 @@ def _write_what_changed(case: Case, *, changed: bool) -> Effect:
 def _waiting(case: Case) -> Effect:
     """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
     if any(not case.usable(gateway) for gateway in case.gateways):
-        return Wait(retry=True)
+        # A Contract of another gateway ends in time all the same.
+        return Wait(until=min(turning_points(case.view.contracts, now=case.view.now), default=0.0), retry=True)
     publishing = case.verb or (case.view.desired.publish == "Automatic" and case.pending)
     times = [case.view.settled_at] if publishing and not case.settled else []
     times += [
@@ -238,6 +243,7 @@ def _waiting(case: Case) -> Effect:
         for gateway in case.gateways
         if not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
     ]
+    times += turning_points(case.view.contracts, now=case.view.now)
     later = [time for time in times if time > case.view.now]
     return Wait(until=min(later)) if later else Done()
 
@@ -308,13 +314,31 @@ def _words(changes: tuple[PendingChange, ...]) -> str:
 
 
 def _stands(case: Case, gateway: str, entry: PublishedContract) -> bool:
-    """Whether a living Contract of this Client stands behind the published entry, on that gateway."""
+    """Whether a living Contract of this Client stands behind the published entry, on that gateway, and a grant where it needs one."""
+    return _backed(case, gateway, entry) and not withdrawn(case.view.access, gateway, entry)
+
+
+def _backed(case: Case, gateway: str, entry: PublishedContract, *, at: float | None = None) -> bool:
+    """Whether there is such a Contract, and it has not expired."""
     identity = case.view.desired.identity
     home = identity.gateway if identity is not None else gateway
+    now = case.view.now if at is None else at
     return any(
-        contract.meta.uid == entry.uid and not contract.meta.deleting and (contract.gateway or home) == gateway
+        contract.meta.uid == entry.uid
+        and not contract.meta.deleting
+        and not expired(contract, now=now)
+        and (contract.gateway or home) == gateway
         for contract in case.view.contracts
     )
+
+
+def _because(case: Case, gateway: str, entry: PublishedContract) -> str:
+    """Why a contract is taken off, where it is not simply gone."""
+    if _backed(case, gateway, entry):
+        return f": {reasons.access_lost(Reason.NOT_GRANTED)}"
+    if _backed(case, gateway, entry, at=float("-inf")):
+        return f": {reasons.access_lost(Reason.EXPIRED)}"
+    return ""
 
 
 def _without(snapshot: Snapshot, gone: list[PublishedContract]) -> Snapshot:
