@@ -59,8 +59,10 @@ def clients_of_namespace(store: Store, old: NamespaceObject | None, new: Namespa
             policy = store.policy(*policy_name)
             if policy is not None:
                 keys |= store.clients_affected_by(policy)
+        # A grant without an organization was about one that the namespace had: one that moved, one that it still has, or that of its name.
+        had = moved.union([name], *(row.owned_organizations(name) for row in store.gateways().values()))
         for grant in grants_named(store, store.access.grants_in(name)):
-            keys |= clients_of_grant(store, grant, also=moved)
+            keys |= clients_of_grant(store, grant, also=had)
     apis = {api.name for grant in _grants_changed(store, old, new) for api in grant.apis}
     if apis:
         for client in store.access.clients_in(name):

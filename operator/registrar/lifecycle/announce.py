@@ -39,11 +39,12 @@ def announced(case: Case, verdict: Verdict, status: ContractStatus) -> ContractS
 
 def _announcements(case: Case, verdict: Verdict) -> Iterator[Condition]:
     contract = verdict.contract
-    api, plan = _in_use(case, verdict)
-    grant = deprecation(case.view.access, verdict.gateway, api, plan)
-    if grant is not None:
-        text = reasons.api_deprecated(api=str(api), sunset=grant.sunset, replaced_by=grant.replaced_by)
-        yield Condition(conditions.DEPRECATED, TRUE, Reason.API_DEPRECATED, text)
+    if case.view.access.grants:
+        api, plan = _in_use(case, verdict)
+        grant = deprecation(case.view.access, verdict.gateway, api, plan)
+        if grant is not None:
+            text = reasons.api_deprecated(api=str(api), sunset=grant.sunset, replaced_by=grant.replaced_by)
+            yield Condition(conditions.DEPRECATED, TRUE, Reason.API_DEPRECATED, text)
     if contract.expires_at is not None and expiring(contract, now=case.view.now):
         yield Condition(
             conditions.EXPIRING, TRUE, Reason.EXPIRING, reasons.contract_expiring(timestamp(contract.expires_at))

@@ -92,7 +92,9 @@ def withdrawn(access: Access, gateway_name: str, entry: PublishedContract) -> bo
     An owner never loses its own: a plan of its that no grant names is flagged, not revoked. A gateway that is not there says nothing.
     """
     gateway = access.gateways.get(gateway_name)
-    if gateway is None or entry.organization in gateway.owned_organizations(access.namespace):
+    if gateway is None or gateway.contracts == "Any":
+        return False
+    if entry.organization in gateway.owned_organizations(access.namespace):
         return False
     api = ApiRef(entry.organization, entry.api, entry.version)
     return standing(access, gateway, api, entry.plan) is not Standing.GRANTED
@@ -101,7 +103,7 @@ def withdrawn(access: Access, gateway_name: str, entry: PublishedContract) -> bo
 def deprecation(access: Access, gateway_name: str, api: ApiRef, plan: str) -> GrantObject | None:
     """The grant that announces the end of the API to this namespace: of several the one with the earliest sunset."""
     gateway = access.gateways.get(gateway_name)
-    if gateway is None or not access.grants:
+    if gateway is None:
         return None
     notices = [grant for grant in covering(access, gateway, api) if grant.sunset and plan in grant.plans]
     return min(notices, key=lambda grant: (grant.sunset, grant.meta.namespace, grant.meta.name), default=None)

@@ -199,6 +199,15 @@ def test_labels_wake_whom_an_owner_concerns(ingest: Ingest) -> None:
     assert Key("Policy", "owner", "limit") in everybody
 
 
+def test_a_second_organization_wakes_the_consumers_of_the_first(ingest: Ingest) -> None:
+    """Fails when a grant that names no organization comes to mean another one, and those whom it was for stay live."""
+    load(ingest, fresh(gateway(contracts="Granted", organizations=(selected("other", SHOP),))), space("acme"))
+    load(ingest, space("mobile"), *consumer("mobile"), fresh(grant(namespaces=frozenset({"mobile"}))))
+    before = judged(ingest.store)
+    moved = woken(ingest, "Namespace", "MODIFIED", raw_namespace("acme", team="shop"))
+    assert judged(ingest.store) != before and clients(moved) == {("mobile", "shop")}
+
+
 def test_contracts_and_gateways_wake_the_counts(ingest: Ingest) -> None:
     """Fails when a grant's consumers are counted once and never again."""
     key = Key("APIGrant", "acme", "grant")
