@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registrar.clock import Clock
-from registrar.engine.concerned import contracts_of_grant, organizations_of
+from registrar.engine.concerned import contracts_of_grant
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store
@@ -136,7 +136,7 @@ class GrantReconciler:
         namespace = grant.meta.namespace
         if any(organization_of(grant, gateway) for gateway in gateways):
             return TRUE, Reason.VALID.value, reasons.GRANT_ACCEPTED
-        if gateways and not organizations_of(grant, gateways):
+        if not grant.organization and any(len(gateway.owned_organizations(namespace)) > 1 for gateway in gateways):
             return FALSE, Reason.AMBIGUOUS_ORGANIZATION.value, reasons.grant_ambiguous(namespace=namespace)
         text = reasons.grant_not_permitted(namespace=namespace, organization=grant.organization or namespace)
         return FALSE, Reason.NOT_PERMITTED.value, text

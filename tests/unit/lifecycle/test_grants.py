@@ -10,12 +10,13 @@ import pytest
 from registrar.lifecycle.case import case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.decide import decide
-from registrar.lifecycle.model import Push, Unregister, View, Why, WriteStatus
+from registrar.lifecycle.model import LiveContract, LiveFact, Push, Unregister, View, Why, WriteStatus
 from registrar.lifecycle.report import report
 from registrar.resources.objects import ApiRef, ContractObject, GrantObject
 from registrar.resources.selectors import Selector
 from registrar.resources.status import ContractStatus
 from tests.unit.lifecycle.build import (
+    NOW,
     claim,
     client,
     contract,
@@ -219,3 +220,28 @@ def test_withdrawn_and_granted_anew() -> None:
     assert [change.message for change in report(case_of(anew)).pending] == [
         "ContractAdded orders: acme/orders/1.0 on plan gold"
     ]
+
+
+def found(plan: str = "gold") -> dict[str, LiveFact]:
+    """The gateway has a registration of ours that no status records."""
+    return {"default": ours(contracts=(LiveContract(contract().api, plan, ()),))}
+
+
+def test_what_is_taken_over_is_judged_as_it_is_live() -> None:
+    """Fails when a lost status takes off what is granted, because its Contract asks for something else by now, or keeps what is not."""
+    asked, grants = contract(plan="platinum"), (grant(),)
+    taken = view(None, asked, gateways=GRANTED, grants=grants, live=found())
+    assert [(e.uid, e.plan) for e in case_of(taken).published["default"].contracts] == [("uid-orders", "gold")]
+    assert not isinstance(decide(taken).effect, Push | Unregister)
+    assert isinstance(decide(view(None, asked, gateways=GRANTED, live=found())).effect, Unregister)
+    assert isinstance(decide(view(None, asked, gateways=GRANTED, grants=grants, live=found("old"))).effect, Unregister)
+    ended = contract(expires_at=NOW - 1)
+    assert isinstance(decide(view(None, ended, gateways=GRANTED, grants=grants, live=found())).effect, Unregister)
+
+
+def test_the_valid_contract_takes_over_before_one_that_is_refused() -> None:
+    """Fails when an older Contract that is refused claims what a younger one is entitled to."""
+    older = contract(plan="platinum")
+    younger = replace(contract(), meta=replace(contract().meta, name="younger", uid="uid-younger", created_at=NOW))
+    seen = view(None, older, younger, gateways=GRANTED, grants=(grant(),), live=found())
+    assert [e.uid for e in case_of(seen).published["default"].contracts] == ["uid-younger"]
