@@ -11,7 +11,7 @@ What this module deliberately does not do: talk to anything, keep anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from registrar.lifecycle.case import FINALIZER, Case, case_of
@@ -19,6 +19,7 @@ from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.expiry import expired, turning_points
 from registrar.lifecycle.grants import withdrawn
+from registrar.lifecycle.keep import with_refused
 from registrar.lifecycle.model import (
     AddFinalizer,
     Decision,
@@ -186,12 +187,14 @@ def register_first(case: Case) -> Effect | None:
 
 
 def publish_automatically(case: Case) -> Effect | None:
-    """With `publish: Automatic` a change is published as soon as it has settled."""
+    """With `publish: Automatic` a change is published as soon as it has settled; what is refused stays published as it was."""
     if case.view.desired.publish != "Automatic" or not case.pending or not case.any_valid:
         return None
     if case.retire or not case.settled or not _pushing_allowed(case):
         return None
-    return _publish(case, [gateway for gateway in case.gateways if _differs(case, gateway)], Why.PUBLISHED)
+    targets = {gateway: _automatic(case, gateway) for gateway in case.gateways}
+    differing = [gateway for gateway, target in targets.items() if _differs(case, gateway, target)]
+    return _publish(case, differing, Why.PUBLISHED, targets)
 
 
 def settle_new(case: Case) -> Effect | None:
@@ -282,20 +285,29 @@ def _ours_to_change(case: Case, gateway: str) -> bool:
     return case.writable(gateway) and case.live(gateway).state in (Live.ABSENT, Live.OURS)
 
 
-def _differs(case: Case, gateway: str) -> bool:
-    wanted = case.view.desired.snapshot(gateway)
+def _automatic(case: Case, gateway: str) -> Snapshot:
+    """What an automatic publish sends to the gateway."""
+    published = case.published[gateway]
+    standing = [entry for entry in published.contracts if _stands(case, gateway, entry)]
+    return with_refused(case.view.desired.snapshot(gateway), published, standing)
+
+
+def _differs(case: Case, gateway: str, wanted: Snapshot | None = None) -> bool:
+    wanted = wanted or case.view.desired.snapshot(gateway)
     published = case.published[gateway]
     if wanted.empty and published.empty:
         return False
     return bool(difference(published, wanted)) or not case.serves(gateway)
 
 
-def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
-    """Push what is desired to the first of the gateways that can take it."""
+def _publish(
+    case: Case, gateways: Iterable[str], why: Why, targets: Mapping[str, Snapshot] | None = None
+) -> Effect | None:
+    """Push what is desired, or the target given for it, to the first of the gateways that can take it."""
     for gateway in gateways:
         if not _ours_to_change(case, gateway):
             continue
-        wanted = case.view.desired.snapshot(gateway)
+        wanted = targets[gateway] if targets is not None else case.view.desired.snapshot(gateway)
         published = case.published[gateway]
         detail = _words(difference(published, wanted))
         if wanted.empty:

@@ -322,7 +322,7 @@ def unknown_plan(*, api: str, plan: str, known: list[str]) -> str:
 
 def contract_expired(at: str) -> str:
     """A Contract that has come to its end; `at` is the end as the spec has it."""
-    return f"Expired at {at} and taken off. To bring it back, set spec.expiresAt to a later time or remove it."
+    return f"It ended at {at}. To bring it back, set spec.expiresAt to a later time or remove it."
 
 
 def contract_expiring(at: str) -> str:

@@ -132,6 +132,12 @@ def ask_for_too_much(world: World) -> None:
     world.contracts = [replace(c, plan="platinum") if c.meta.name == "billing" else c for c in world.contracts]
 
 
+def ask_for_too_much_automatic(world: World) -> None:
+    """The same under publish: Automatic, with another change."""
+    ask_for_too_much(world)
+    automatic(world)
+
+
 def ending() -> World:
     """A Client of which one Contract ends in two days, nothing done yet."""
     world = fresh()
@@ -161,6 +167,7 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "withdraw-and-delete": (granted, withdraw_and_delete),
     "regrant": (granted, regrant),
     "ask-for-too-much": (granted, ask_for_too_much),
+    "ask-for-too-much-automatic": (granted, ask_for_too_much_automatic),
     "expire": (ending, lambda world: None),
     "extend": (ending, extend),
 }
@@ -219,6 +226,7 @@ ENDS: dict[str, tuple[list[str] | None, str, str, str]] = {
     "withdraw-all": (None, "Rejected", "NotGranted", "Created"),
     "regrant": (["orders"], "Pending", "UnpublishedChanges", "UnpublishedChanges"),
     "ask-for-too-much": (["billing", "orders"], "Active", "UnknownPlan", "UnpublishedChanges"),
+    "ask-for-too-much-automatic": (["billing", "orders"], "Active", "UnknownPlan", "UnpublishedChanges"),
     "expire": (["orders"], "Rejected", "Expired", "Registered"),
     "extend": (["orders"], "Pending", "UnpublishedChanges", "UnpublishedChanges"),
 }

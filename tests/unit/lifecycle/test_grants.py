@@ -176,6 +176,38 @@ def test_it_is_judged_on_what_is_published() -> None:
     assert isinstance(decide(moved).effect, Unregister)
 
 
+def test_an_automatic_publish_keeps_what_is_refused() -> None:
+    """Fails when an edit to a plan that is not granted takes the old one off under publish: Automatic, or holds up the rest."""
+    edited = (contract("billing", plan="platinum"), contract("orders"))
+    grants = (grant("a", api="billing"), grant("b"))
+    seen = live(
+        *BOTH,
+        policies=(policy(),),
+        now_contracts=edited,
+        now_policies=(policy(limit=5),),
+        grants=grants,
+        changes_to_client={"publish": "Automatic"},
+    )
+    effect = decide(seen).effect
+    assert isinstance(effect, Push) and effect.why is Why.PUBLISHED
+    assert [(entry.name, entry.plan) for entry in effect.target.contracts] == [("billing", "gold"), ("orders", "gold")]
+    assert [policy_.config for policy_ in effect.target.policies] == [policy(limit=5).config]
+    rest = live(*BOTH, now_contracts=edited, grants=grants, changes_to_client={"publish": "Automatic"})
+    decision = decide(rest)
+    assert decision.effect == WriteStatus()
+    assert [change.type for change in decision.status.pending] == ["ContractRemoved"]
+
+
+def test_an_automatic_publish_keeps_no_api_twice() -> None:
+    """Fails when a refused Contract keeps its place beside the one that has taken it."""
+    older = replace(contract(), meta=replace(contract().meta, name="older", uid="uid-older", created_at=1.0))
+    seen = live(
+        contract(), now_contracts=(older, contract()), grants=(grant(),), changes_to_client={"publish": "Automatic"}
+    )
+    effect = decide(seen).effect
+    assert isinstance(effect, Push) and [entry.name for entry in effect.target.contracts] == ["older"]
+
+
 def test_an_owner_is_not_cut_off_by_its_own_grant() -> None:
     """Fails when an owner's grant to others takes off its own contract on a plan that the grant does not name."""
     seen = live(replace(OWN, plan="inner"), grants=(own(namespaces=frozenset({"mobile"})),))
