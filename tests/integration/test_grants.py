@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +13,6 @@ from localenv.environment import Environment
 from localenv.install import NAMESPACE, runtime_gateway
 from localenv.operator import Operator
 from tests.integration.conftest import QUICK
-from tests.integration.test_watch import compact
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
 
@@ -372,27 +369,6 @@ def test_an_operator_of_some_namespaces(
     finally:
         alone.kill()
         operator.start()
-
-
-def test_a_grant_deleted_in_a_watch_gap(
-    cluster: Cluster, namespace: str, owner: str, gateway: str, operator: Operator, env: Environment
-) -> None:
-    """Fails when the sweep leaves out APIGrants: after a 410 nobody would tell that one is gone, and what it allowed would stay open."""
-    cluster.apply(grant(owner, "orders", to(namespace)))
-    ask(cluster, namespace, gateway, "orders")
-    answers_when_made(cluster, namespace)
-    os.kill(operator.pid, signal.SIGSTOP)
-    try:
-        cluster.delete("APIGrant", owner, "orders")
-        cluster.namespace(f"{namespace}-noise")
-        compact(env)
-        env.control_plane.stop_apiserver()
-        env.control_plane.start_apiserver()
-    finally:
-        os.kill(operator.pid, signal.SIGCONT)
-    assert cluster.call("acme/orders/1.0", cluster.key(namespace, "shop-api-key")) == 200, "the operator can't know yet"
-    answers(cluster, namespace, "orders", 404, seconds=60)
-    says(cluster, namespace, "orders", "Rejected", "NotGranted")
 
 
 def answers_when_made(cluster: Cluster, namespace: str) -> None:

@@ -193,7 +193,7 @@ def publish_automatically(case: Case) -> Effect | None:
     if case.retire or not case.settled or not _pushing_allowed(case):
         return None
     targets = {gateway: _automatic(case, gateway) for gateway in case.gateways}
-    differing = [gateway for gateway, target in targets.items() if _differs(case, gateway, target)]
+    differing = [gateway for gateway, target in targets.items() if difference(case.published[gateway], target)]
     return _publish(case, differing, Why.PUBLISHED, targets)
 
 
@@ -292,8 +292,8 @@ def _automatic(case: Case, gateway: str) -> Snapshot:
     return with_refused(case.view.desired.snapshot(gateway), published, standing)
 
 
-def _differs(case: Case, gateway: str, wanted: Snapshot | None = None) -> bool:
-    wanted = wanted or case.view.desired.snapshot(gateway)
+def _differs(case: Case, gateway: str) -> bool:
+    wanted = case.view.desired.snapshot(gateway)
     published = case.published[gateway]
     if wanted.empty and published.empty:
         return False

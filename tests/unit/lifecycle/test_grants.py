@@ -198,6 +198,19 @@ def test_an_automatic_publish_keeps_what_is_refused() -> None:
     assert [change.type for change in decision.status.pending] == ["ContractRemoved"]
 
 
+def test_an_automatic_publish_is_no_way_round_drift() -> None:
+    """Fails when a change that stays pending has drift corrected on a gateway that only observes it."""
+    seen = live(
+        *BOTH,
+        now_contracts=(contract("billing", plan="platinum"), contract("orders")),
+        grants=(grant("a", api="billing"), grant("b")),
+        changes_to_client={"publish": "Automatic"},
+        gateways=(gateway(contracts="Granted", drift_mode="Observe"),),
+    )
+    drifted = replace(seen, live={"default": ours("other")})
+    assert not isinstance(decide(drifted).effect, Push | Unregister)
+
+
 def test_an_automatic_publish_keeps_no_api_twice() -> None:
     """Fails when a refused Contract keeps its place beside the one that has taken it."""
     older = replace(contract(), meta=replace(contract().meta, name="older", uid="uid-older", created_at=1.0))
