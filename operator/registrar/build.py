@@ -18,6 +18,7 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
 from registrar.engine.effects import Effects
 from registrar.engine.gather import Gatherer
+from registrar.engine.grants import GrantReconciler
 from registrar.engine.hash_secret import load_hash_secret
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
@@ -152,6 +153,14 @@ async def build(
         clock=clock,
         counter_interval=settings.counter_interval_seconds,
     )
+    grants = GrantReconciler(
+        store=store,
+        queue=queue,
+        ingest=ingest,
+        status_writer=statuses,
+        clock=clock,
+        counter_interval=settings.counter_interval_seconds,
+    )
     keeper = GatewayKeeper(
         store=store,
         queue=queue,
@@ -225,7 +234,7 @@ async def build(
 
     engine = Engine(
         queue=queue,
-        reconcilers={"Client": clients, "Policy": policies},
+        reconcilers={"Client": clients, "Policy": policies, "APIGrant": grants},
         keeper=keeper,
         elector=elector,
         events=events,
@@ -272,6 +281,8 @@ def _enqueue_all(store: Store, queue: WorkQueue) -> None:
         queue.add(key)
     for policy in store.all("Policy"):
         queue.add(Key("Policy", policy.meta.namespace, policy.meta.name), low=True)
+    for grant in store.all("APIGrant"):
+        queue.add(Key("APIGrant", grant.meta.namespace, grant.meta.name), low=True)
 
 
 def _measure(metrics: Metrics, queue: WorkQueue, store: Store) -> None:

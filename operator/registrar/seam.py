@@ -30,6 +30,7 @@ class Site(StrEnum):
     CLIENT_STATUS = "client.status"
     CONTRACT_STATUS = "contract.status"
     POLICY_STATUS = "policy.status"
+    GRANT_STATUS = "grant.status"
     GATEWAY_STATUS = "gateway.status"
     GATEWAY_FINALIZER = "gateway.finalizer"
     CLIENT_FINALIZER_REMOVE = "client.finalizer-remove"

@@ -26,6 +26,7 @@ from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
 from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key
 from registrar.kube.status import StatusWriter
+from registrar.lifecycle.announce import contract_notices
 from registrar.lifecycle.model import (
     AddFinalizer,
     Decision,
@@ -197,8 +198,20 @@ class Effects:
         except KubeNotFound:
             self.ingest.deleted("Contract", contract.meta)
             return
-        if raw is not None:
-            self.ingest.own_write("Contract", raw)
+        if raw is None:
+            return
+        self.ingest.own_write("Contract", raw)
+        self.ingest.wake_grants(contract)
+        for notice in contract_notices(contract, status):
+            self.events.record(
+                kind="Contract",
+                namespace=contract.meta.namespace,
+                name=contract.meta.name,
+                uid=contract.meta.uid,
+                reason=notice.reason,
+                note=notice.message,
+                warning=notice.warning,
+            )
 
     async def _delete_secret(self, view: View) -> None:
         client = view.client

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
@@ -19,7 +19,7 @@ from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
 from registrar.lifecycle.desired import desired
-from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
+from registrar.lifecycle.model import Access, Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
 from registrar.resources.objects import ApiRef, ClientObject, SecretObject
 from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
@@ -73,6 +73,13 @@ class Gatherer:
         status = client.status
         self._verify(client, status, memory)
         key, api_key = self._key(client)
+        now = self._clock.now()
+        access = Access(
+            namespace=client.meta.namespace,
+            labels=self._store.labels_of(client.meta.namespace),
+            grants=self._store.grants_for(contracts),
+            gateways=gateways,
+        )
         wanted = self._desired(
             client,
             Objects(
@@ -82,12 +89,13 @@ class Gatherer:
                 gateways=gateways,
                 missing_apis=self._pool.missing_apis(),
                 renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
+                access=access,
+                now=now,
             ),
         )
         names = {snapshot.gateway for snapshot in (*status.gateways, *wanted.snapshots)} | set(memory.effected)
         if wanted.identity is not None:
             names.add(wanted.identity.gateway)
-        now = self._clock.now()
         client_key = Key("Client", client.meta.namespace, client.meta.name)
         view = View(
             now=now,
@@ -107,6 +115,7 @@ class Gatherer:
             endpoints=self._endpoints(names),
             grace=self._grace,
             action_timeout=self._action_timeout,
+            access=access,
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -136,17 +145,7 @@ class Gatherer:
         )
         if owner == client.meta.uid:
             return wanted
-        return desired(
-            Objects(
-                client=client,
-                contracts=objects.contracts,
-                policies=objects.policies,
-                gateways=objects.gateways,
-                missing_apis=objects.missing_apis,
-                renderable=objects.renderable,
-                identity_taken=True,
-            )
-        )
+        return desired(replace(objects, identity_taken=True))
 
     def _standing(self, names: set[str], memory: ClientMemory, *, now: float) -> dict[str, GatewayFault]:
         """Gateways that can't be called at all now: no object, no credentials, an open breaker, or a call that may still land."""

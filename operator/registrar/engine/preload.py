@@ -16,13 +16,23 @@ from dataclasses import dataclass
 from registrar.clock import Jitter
 from registrar.engine.source import Ingest
 from registrar.errors import KubeError, KubeGone
-from registrar.kube.client import CLIENTS, CONTRACTS, GATEWAYS, GRANTS, POLICIES, SECRETS, KubeClient, Resource
+from registrar.kube.client import (
+    CLIENTS,
+    CONTRACTS,
+    GATEWAYS,
+    GRANTS,
+    NAMESPACES,
+    POLICIES,
+    SECRETS,
+    KubeClient,
+    Resource,
+)
 from registrar.resources.parse import ALLOW_USE_LABEL
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[Resource, ...] = (GATEWAYS, GRANTS, POLICIES, SECRETS, CONTRACTS, CLIENTS)
-"""Clients last: when the first of them is seen, what belongs to it is there."""
+KINDS: tuple[Resource, ...] = (NAMESPACES, GATEWAYS, GRANTS, POLICIES, SECRETS, CONTRACTS, CLIENTS)
+"""Clients last: when the first of them is seen, what belongs to it is there. Namespaces first: what selects them is matched once."""
 _RETRY = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 

@@ -19,7 +19,7 @@ from registrar.clock import Clock, Jitter
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """What is reconciled: kind Client (with all Contracts that name it), Policy or RuntimeGateway."""
+    """What is reconciled: kind Client (with all Contracts that name it), Policy, APIGrant or RuntimeGateway."""
 
     kind: str
     namespace: str
@@ -28,6 +28,8 @@ class Key:
 
 URGENT, NORMAL, LOW = range(3)
 _LONGEST_SLEEP = 3600.0
+_STALE = 1024
+"""How many overtaken times may stay beside the true ones, over and above as many as there are of those."""
 
 
 class WorkQueue:
@@ -76,6 +78,10 @@ class WorkQueue:
             return
         self._due[key] = at
         heapq.heappush(self._later, (at, key))
+        if len(self._later) > 2 * len(self._due) + _STALE:
+            # A time of long hence that something else has overtaken would stay until then.
+            self._later = [(time, waiting) for waiting, time in self._due.items()]
+            heapq.heapify(self._later)
         self._arm()
 
     def retry(self, key: Key) -> float:

@@ -118,8 +118,10 @@ class ClientReconciler:
         return "requeue"
 
     def _wait(self, key: Key, wait: Wait, gathered: Gathered) -> str:
-        if not wait.retry:
+        if wait.until:
             self.queue.add_at(key, wait.until)
+        if not wait.retry:
+            self.queue.forget(key)
             return "success"
         for name in gathered.view.faults:
             self.queue.park(key, f"gateway/{name}")

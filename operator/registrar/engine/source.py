@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from registrar.clock import Clock
+from registrar.engine import concerned
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
@@ -20,7 +21,9 @@ from registrar.resources.objects import (
     ClientObject,
     ContractObject,
     GatewayObject,
+    GrantObject,
     Meta,
+    NamespaceObject,
     PolicyObject,
     SecretObject,
 )
@@ -98,7 +101,7 @@ class Ingest:
         keys = self._keys(change)
         substantial = _substantial(change)
         low = len(keys) > _FAN_OUT
-        urgent = change.new is None or change.new.meta.deleting
+        urgent = change.new is None or change.new.meta.deleting or _may_withdraw(change)
         for key in keys:
             if substantial:
                 if change.kind != "Secret":
@@ -123,12 +126,16 @@ class Ingest:
                     keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
                 case GatewayObject() if _substantial(change):
                     keys |= set(self.store.all_clients())
+                case GrantObject() if _substantial(change):
+                    keys |= concerned.clients_of_grant(self.store, item)
+                case NamespaceObject() if item is (change.new or change.old) and _substantial(change):
+                    keys |= concerned.clients_of_namespace(self.store, *_states(change))
                 case _:
                     pass
         return keys
 
     def _statuses(self, change: Change) -> None:
-        """Have the statuses of Policies looked at that the change may matter to."""
+        """Have the statuses of Policies and APIGrants looked at that the change may matter to."""
         for item in (change.old, change.new):
             match item:
                 case PolicyObject():
@@ -139,6 +146,16 @@ class Ingest:
                     )
                     if client is not None:
                         self.wake_policies(client)
+                    if isinstance(item, ContractObject):
+                        self.wake_grants(item)
+                case GrantObject():
+                    self._queue.add(Key("APIGrant", item.meta.namespace, item.meta.name))
+                case NamespaceObject() if item is (change.new or change.old):
+                    for key in concerned.statuses_of_namespace(self.store, *_states(change)):
+                        self._queue.add(key, low=True)
+                case GatewayObject():
+                    for grant in self.store.all("APIGrant"):
+                        self._queue.add(Key("APIGrant", grant.meta.namespace, grant.meta.name), low=True)
                 case _:
                     pass
 
@@ -147,6 +164,22 @@ class Ingest:
         contracts = self.store.contracts_of(client.meta.namespace, client.meta.name)
         for policy in self.store.policies_for(client, contracts):
             self._queue.add(Key("Policy", policy.meta.namespace, policy.meta.name), low=True)
+
+    def wake_grants(self, contract: ContractObject) -> None:
+        """Have the APIGrants count again that the Contract may be a consumer of."""
+        for key in concerned.grants_of_contract(self.store, contract):
+            self._queue.add(key, low=True)
+
+
+def _may_withdraw(change: Change) -> bool:
+    """Whether the change may take a grant away, which goes before other work."""
+    return change.kind in ("APIGrant", "Namespace") and change.old is not None
+
+
+def _states(change: Change) -> tuple[NamespaceObject | None, NamespaceObject | None]:
+    """A namespace before and after a change."""
+    old, new = change.old, change.new
+    return old if isinstance(old, NamespaceObject) else None, new if isinstance(new, NamespaceObject) else None
 
 
 def _substantial(change: Change) -> bool:
@@ -161,5 +194,7 @@ def _substantial(change: Change) -> bool:
             return (old.tokens, old.force_delete, old.finalizers) != (new.tokens, new.force_delete, new.finalizers)
         case SecretObject(), SecretObject():
             return (old.data, old.owner_uid, old.allowed) != (new.data, new.owner_uid, new.allowed)
+        case NamespaceObject(), NamespaceObject():
+            return old.labels != new.labels
         case _:
             return False

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from registrar.engine.access_index import AccessIndex, with_namespace, with_owners
 from registrar.engine.queue import Key
 from registrar.resources.objects import (
     AnyObject,
@@ -20,6 +21,7 @@ from registrar.resources.objects import (
     GatewayObject,
     GrantObject,
     Meta,
+    NamespaceObject,
     PolicyObject,
     SecretObject,
     TargetRef,
@@ -34,6 +36,7 @@ KIND_OF: Mapping[type[AnyObject], str] = {
     GatewayObject: "RuntimeGateway",
     GrantObject: "APIGrant",
     SecretObject: "Secret",
+    NamespaceObject: "Namespace",
 }
 
 Name = tuple[str, str]
@@ -70,6 +73,7 @@ class Store:
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
+        self.access = AccessIndex()
         self.phases: Counter[tuple[str, str]] = Counter()
 
     def covers(self, kind: str, raw: Mapping[str, Any]) -> bool:
@@ -92,6 +96,8 @@ class Store:
             return None
         if old is not None:
             self._unindex(kind, name, old)
+        if isinstance(new, GatewayObject):
+            new = with_owners(new, self._namespaces())
         self._objects[kind][name] = new
         self._index(kind, name, new)
         if isinstance(old, ClientObject) and old.meta.uid != meta.uid:
@@ -108,11 +114,22 @@ class Store:
             return None
         self._unindex(kind, (namespace, name), old)
         del self._objects[kind][(namespace, name)]
+        if isinstance(old, NamespaceObject):
+            self._reselect(name, None)
         if kind == "Client":
             self.release(uid)
         return Change(kind=kind, old=old, new=None)
 
+    def _namespaces(self) -> Iterator[NamespaceObject]:
+        return (row for row in self._objects["Namespace"].values() if isinstance(row, NamespaceObject))
+
+    def _reselect(self, namespace: str, labels: Mapping[str, str] | None) -> None:
+        """A namespace has other labels, or is gone: keep what the gateways' organizations select true; there are few gateways."""
+        for name, gateway in self.gateways().items():
+            self._objects["RuntimeGateway"][("", name)] = with_namespace(gateway, namespace, labels)
+
     def _index(self, kind: str, name: Name, item: AnyObject) -> None:
+        self.access.add(name, item)
         match item:
             case ClientObject():
                 self._client_uids[item.meta.uid] = name
@@ -127,10 +144,13 @@ class Store:
             case PolicyObject():
                 for target in item.targets:
                     self._policies[_target(target, name[0])].add(name)
+            case NamespaceObject():
+                self._reselect(name[1], item.labels)
             case _:
                 pass
 
     def _unindex(self, kind: str, name: Name, item: AnyObject) -> None:
+        self.access.discard(name, item)
         match item:
             case ClientObject():
                 self._client_uids.pop(item.meta.uid, None)
@@ -223,6 +243,28 @@ class Store:
         """All RuntimeGateways, by name; there are few."""
         rows = self._objects["RuntimeGateway"].values()
         return {row.meta.name: row for row in rows if isinstance(row, GatewayObject)}
+
+    def grant(self, namespace: str, name: str) -> GrantObject | None:
+        """The APIGrant of that name."""
+        found = self._objects["APIGrant"].get((namespace, name))
+        return found if isinstance(found, GrantObject) else None
+
+    def grants_for(self, contracts: Iterable[ContractObject]) -> tuple[GrantObject, ...]:
+        """The APIGrants that may allow one of these Contracts, by name."""
+        names: set[Name] = set()
+        for contract in contracts:
+            names |= self.access.grants_naming(contract.api.organization, contract.api.name)
+        return tuple(found for name in sorted(names) if (found := self.grant(*name)) is not None)
+
+    def labels_of(self, namespace: str) -> Mapping[str, str]:
+        """The labels of a namespace; none while it is not known."""
+        found = self._objects["Namespace"].get(("", namespace))
+        return found.labels if isinstance(found, NamespaceObject) else {}
+
+    def contracts_naming(self, organization: str, api: str) -> tuple[ContractObject, ...]:
+        """The Contracts for any version of the API, by name."""
+        names = sorted(self._by_api.get((organization, api), ()))
+        return tuple(found for name in names if (found := self.contract(*name)) is not None)
 
     def secret(self, namespace: str, name: str) -> SecretObject | None:
         """The labelled Secret of that name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from registrar.lifecycle.announce import announced
 from registrar.lifecycle.case import Case
 from registrar.lifecycle.model import Verdict, VerdictState
 from registrar.lifecycle.phase import RETIRED, phase
@@ -29,7 +30,7 @@ def changed_statuses(case: Case) -> tuple[tuple[ContractObject, ContractStatus],
     rows = []
     for verdict in case.view.desired.verdicts:
         status = _status(case, verdict, word)
-        if status is not None and status != verdict.contract.status:
+        if status is not None and (status := announced(case, verdict, status)) != verdict.contract.status:
             rows.append((verdict.contract, status))
     return tuple(rows)
 

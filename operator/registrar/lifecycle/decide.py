@@ -11,12 +11,15 @@ What this module deliberately does not do: talk to anything, keep anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
+from registrar.lifecycle.expiry import expired, turning_points
+from registrar.lifecycle.grants import withdrawn
+from registrar.lifecycle.keep import with_refused
 from registrar.lifecycle.model import (
     AddFinalizer,
     Decision,
@@ -38,7 +41,9 @@ from registrar.lifecycle.model import (
 )
 from registrar.lifecycle.report import notices, refused, report
 from registrar.lifecycle.size import too_large
+from registrar.resources import reasons
 from registrar.resources.objects import REREGISTER, UNREGISTER
+from registrar.resources.reasons import Reason
 from registrar.resources.status import PendingChange, PublishedContract, Snapshot
 
 Rule = Callable[[Case], Effect | None]
@@ -124,13 +129,13 @@ def retire(case: Case) -> Effect | None:
 
 
 def revoke(case: Case) -> Effect | None:
-    """A published contract whose Contract is gone is taken off at once, in every mode; nothing else is published by it."""
+    """A published contract whose Contract is gone, expired or no longer granted is taken off at once, in every mode; nothing else is published by it."""
     for gateway in case.gateways:
         published = case.published[gateway]
         gone = [entry for entry in published.contracts if not _stands(case, gateway, entry)]
         if not gone or not _ours_to_change(case, gateway):
             continue
-        detail = ", ".join(f"contract {entry.name} taken off" for entry in gone)
+        detail = ", ".join(f"contract {entry.name} taken off{_because(case, gateway, entry)}" for entry in gone)
         target = _without(published, gone)
         if target.empty:
             return Unregister(gateway, Why.REVOKED, detail)
@@ -183,12 +188,14 @@ def register_first(case: Case) -> Effect | None:
 
 
 def publish_automatically(case: Case) -> Effect | None:
-    """With `publish: Automatic` a change is published as soon as it has settled."""
+    """With `publish: Automatic` a change is published as soon as it has settled; what is refused stays published as it was."""
     if case.view.desired.publish != "Automatic" or not case.pending or not case.any_valid:
         return None
     if case.retire or not case.settled or not _pushing_allowed(case):
         return None
-    return _publish(case, [gateway for gateway in case.gateways if _differs(case, gateway)], Why.PUBLISHED)
+    targets = {gateway: _automatic(case, gateway) for gateway in case.gateways}
+    differing = [gateway for gateway, target in targets.items() if difference(case.published[gateway], target)]
+    return _publish(case, differing, Why.PUBLISHED, targets)
 
 
 def settle_new(case: Case) -> Effect | None:
@@ -231,7 +238,8 @@ def _write_what_changed(case: Case, *, changed: bool) -> Effect:
 def _waiting(case: Case) -> Effect:
     """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
     if any(not case.usable(gateway) for gateway in case.gateways):
-        return Wait(retry=True)
+        # A Contract of another gateway ends in time all the same.
+        return Wait(until=min(turning_points(case.view.contracts, now=case.view.now), default=0.0), retry=True)
     publishing = case.verb or (case.view.desired.publish == "Automatic" and case.pending)
     times = [case.view.settled_at] if publishing and not case.settled else []
     times += [
@@ -239,6 +247,7 @@ def _waiting(case: Case) -> Effect:
         for gateway in case.gateways
         if not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
     ]
+    times += turning_points(case.view.contracts, now=case.view.now)
     later = [time for time in times if time > case.view.now]
     return Wait(until=min(later)) if later else Done()
 
@@ -279,6 +288,13 @@ def _ours_to_change(case: Case, gateway: str) -> bool:
     return case.writable(gateway) and case.live(gateway).state in (Live.ABSENT, Live.OURS)
 
 
+def _automatic(case: Case, gateway: str) -> Snapshot:
+    """What an automatic publish sends to the gateway."""
+    published = case.published[gateway]
+    standing = [entry for entry in published.contracts if _stands(case, gateway, entry)]
+    return with_refused(case.view.desired.snapshot(gateway), published, standing)
+
+
 def _differs(case: Case, gateway: str) -> bool:
     wanted = case.view.desired.snapshot(gateway)
     published = case.published[gateway]
@@ -287,12 +303,14 @@ def _differs(case: Case, gateway: str) -> bool:
     return bool(difference(published, wanted)) or not case.serves(gateway)
 
 
-def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
-    """Push what is desired to the first of the gateways that can take it."""
+def _publish(
+    case: Case, gateways: Iterable[str], why: Why, targets: Mapping[str, Snapshot] | None = None
+) -> Effect | None:
+    """Push what is desired, or the target given for it, to the first of the gateways that can take it."""
     for gateway in gateways:
         if not _ours_to_change(case, gateway):
             continue
-        wanted = case.view.desired.snapshot(gateway)
+        wanted = targets[gateway] if targets is not None else case.view.desired.snapshot(gateway)
         published = case.published[gateway]
         detail = _words(difference(published, wanted))
         if wanted.empty:
@@ -311,13 +329,31 @@ def _words(changes: tuple[PendingChange, ...]) -> str:
 
 
 def _stands(case: Case, gateway: str, entry: PublishedContract) -> bool:
-    """Whether a living Contract of this Client stands behind the published entry, on that gateway."""
+    """Whether a living Contract of this Client stands behind the published entry, on that gateway, and a grant where it needs one."""
+    return _backed(case, gateway, entry) and not withdrawn(case.view.access, gateway, entry)
+
+
+def _backed(case: Case, gateway: str, entry: PublishedContract, *, at: float | None = None) -> bool:
+    """Whether there is such a Contract, and it has not expired."""
     identity = case.view.desired.identity
     home = identity.gateway if identity is not None else gateway
+    now = case.view.now if at is None else at
     return any(
-        contract.meta.uid == entry.uid and not contract.meta.deleting and (contract.gateway or home) == gateway
+        contract.meta.uid == entry.uid
+        and not contract.meta.deleting
+        and not expired(contract, now=now)
+        and (contract.gateway or home) == gateway
         for contract in case.view.contracts
     )
+
+
+def _because(case: Case, gateway: str, entry: PublishedContract) -> str:
+    """Why a contract is taken off, where it is not simply gone."""
+    if _backed(case, gateway, entry):
+        return f": {reasons.access_lost(Reason.NOT_GRANTED)}"
+    if _backed(case, gateway, entry, at=float("-inf")):
+        return f": {reasons.access_lost(Reason.EXPIRED)}"
+    return ""
 
 
 def _without(snapshot: Snapshot, gone: list[PublishedContract]) -> Snapshot:

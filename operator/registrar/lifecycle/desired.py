@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from registrar.lifecycle.chain import chain
+from registrar.lifecycle.expiry import expired
+from registrar.lifecycle.grants import refusal
 from registrar.lifecycle.model import Desired, Objects, Problem, Verdict, VerdictState
 from registrar.resources import reasons
 from registrar.resources.conditions import ACCEPTED, RESOLVED_REFS
 from registrar.resources.objects import ContractObject, GatewayObject
 from registrar.resources.reasons import Reason
 from registrar.resources.status import IdentityStatus, PublishedContract, PublishedPolicy, Snapshot
+from registrar.resources.times import timestamp
 
 
 def desired(objects: Objects) -> Desired:
@@ -130,9 +133,12 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str) ->
     if gateway is None:
         text = reasons.gateway_not_found(gateway_name)
         return _Judged(Verdict(contract, gateway_name, VerdictState.PENDING, Reason.GATEWAY_NOT_FOUND, text))
-    owned = gateway.owned_organizations(contract.meta.namespace)
-    if gateway.contracts != "Any" and contract.api.organization not in owned:
-        return _rejected(contract, gateway_name, Reason.NOT_GRANTED, reasons.not_granted(str(contract.api)))
+    if contract.expires_at is not None and expired(contract, now=objects.now):
+        text = reasons.contract_expired(timestamp(contract.expires_at))
+        return _rejected(contract, gateway_name, Reason.EXPIRED, text)
+    refused = refusal(objects.access, gateway, contract.api, contract.plan)
+    if refused is not None:
+        return _rejected(contract, gateway_name, refused.reason, refused.message)
     published = objects.client.status.snapshot(gateway_name)
     known = any(
         entry.uid == contract.meta.uid and (entry.organization, entry.api, entry.version) == _api(contract)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, PolicyObject
+from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, GrantObject, PolicyObject
 from registrar.resources.status import ClientStatus, ContractStatus, IdentityStatus, Snapshot
 
 # Facts ---------------------------------------------------------------------------------------------------------------
@@ -167,8 +167,21 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What says whether a namespace may use an API: its labels, the grants that may name its APIs, and the gateways with their owners.
+
+    A gateway that is not among `gateways` says nothing: what is published there stands.
+    """
+
+    namespace: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    grants: tuple[GrantObject, ...] = ()
+    gateways: Mapping[str, GatewayObject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Objects:
-    """The objects that decide about one Client, as the store has them now.
+    """The objects that decide about one Client, as the store has them at `now` (seconds since the epoch).
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
     can do; `identity_taken` says that another Client holds this one's identity.
@@ -181,6 +194,8 @@ class Objects:
     missing_apis: Mapping[str, frozenset[ApiRef]] = field(default_factory=dict)
     renderable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     identity_taken: bool = False
+    access: Access = field(default_factory=lambda: Access())
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +224,7 @@ class View:
     endpoints: Mapping[tuple[str, ApiRef], str] = field(default_factory=dict)
     grace: float = 10.0
     action_timeout: float = 600.0
+    access: Access = field(default_factory=lambda: Access())
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from registrar.lifecycle.model import LiveContract, LivePolicy, View
 from registrar.resources.objects import ApiRef, ContractObject
+from registrar.resources.reasons import Reason
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
 
 
@@ -50,9 +51,20 @@ def _contract(view: View, gateway: str, live: LiveContract, policies: dict[str, 
 
 
 def _owner(view: View, gateway: str, api: ApiRef) -> ContractObject | None:
-    """The valid Contract for that API version there, so that a duplicate never claims it."""
+    """The Contract for that API version there: the valid one, else the oldest that is refused for something else than being a duplicate.
+
+    One that turned invalid stays live as it is; what has lost its grant or come to its end is revoked by that rule, not for want of an owner.
+    """
     valid = {entry.uid for entry in view.desired.snapshot(gateway).contracts}
-    return next((c for c in view.contracts if c.meta.uid in valid and c.api == api), None)
+    rows = [
+        verdict
+        for verdict in view.desired.verdicts
+        if verdict.contract.api == api
+        and (verdict.gateway or gateway) == gateway
+        and verdict.reason != Reason.DUPLICATE
+    ]
+    rows.sort(key=lambda verdict: verdict.contract.meta.uid not in valid)
+    return rows[0].contract if rows else None
 
 
 def _wanted(view: View, gateway: str, owner: ContractObject | None) -> tuple[PublishedPolicy, ...]:

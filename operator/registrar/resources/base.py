@@ -38,6 +38,8 @@ nanoseconds.
 SECRET_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"  # noqa: S105 - a pattern
 LABEL_VALUE_PATTERN = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 HTTP_HEADER_PATTERN = r"^[A-Za-z][A-Za-z0-9-]*$"
+ONE_LINE_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+"""Text of one tenant that others read in a condition: no line break and no control character, which could pass for a line of its own."""
 URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 """An absolute http or https URL without user, query or fragment."""
 MESSAGE_LENGTH = 32768

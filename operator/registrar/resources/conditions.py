@@ -21,6 +21,8 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 REACHABLE = "Reachable"
 AUTHENTICATED = "Authenticated"
+DEPRECATED = "Deprecated"
+EXPIRING = "Expiring"
 
 TRUE = "True"
 FALSE = "False"

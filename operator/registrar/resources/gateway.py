@@ -205,7 +205,8 @@ class RuntimeGatewaySpec(ApiModel):
     contracts: Annotated[
         Literal["Granted", "Any"],
         about(
-            "Granted: a Contract for an API of another namespace needs an APIGrant. Any: every Contract is accepted.",
+            "Granted: a Contract for an API of another namespace needs an APIGrant; what has none is taken off at once, so make the "
+            "grants before changing Any to Granted. Any: every Contract is accepted.",
             example="Granted",
         ),
     ] = "Granted"

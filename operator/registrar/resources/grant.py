@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from registrar.resources.base import (
     MAP_BY_NAME,
+    ONE_LINE_PATTERN,
     SET,
     ApiModel,
     Count,
@@ -86,7 +87,14 @@ class Deprecation(ApiModel):
     ]
     replaced_by: Annotated[
         str | None,
-        about("What to use instead, as consumers shall read it.", default="none", example="orders 2.0", max_length=256),
+        about(
+            "What to use instead, as consumers shall read it: one line of text.",
+            default="none",
+            example="orders 2.0",
+            min_length=1,
+            max_length=256,
+            pattern=ONE_LINE_PATTERN,
+        ),
     ] = None
 
 

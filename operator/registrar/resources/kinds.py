@@ -112,6 +112,7 @@ KINDS = (
             _AGE,
             column("Organization", ".spec.api.organization", wide=True),
             column("Endpoint", ".status.endpoint", wide=True, about="The URL to call."),
+            column("Expires", ".spec.expiresAt", wide=True, about="When it ends by itself."),
         ),
         selectable=(
             ".spec.clientRef.name",

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from registrar.resources.selectors import Selector
 from registrar.resources.status import ClientStatus, ContractStatus
 
 REREGISTER = "reregister"
@@ -110,7 +111,7 @@ def _parsed(blob: bytes) -> ClientStatus:
 
 @dataclass(frozen=True, slots=True)
 class ContractObject:
-    """A Contract; `gateway` is empty where the spec leaves it to the Client."""
+    """A Contract; `gateway` is empty where the spec leaves it to the Client, `expires_at` (seconds since the epoch) None for never."""
 
     meta: Meta
     client: str
@@ -118,6 +119,7 @@ class ContractObject:
     plan: str
     gateway: str
     status: ContractStatus
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,19 @@ class PolicyObject:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationClaim:
-    """One entry of `RuntimeGateway.spec.organizations`: the namespaces that own the organization."""
+    """One entry of `RuntimeGateway.spec.organizations`: the namespaces that own the organization.
+
+    `matched` are the namespaces that `selector` matches as the store knows them now.
+    """
 
     name: str
     namespaces: tuple[str, ...]
+    selector: Selector | None = None
+    matched: frozenset[str] = frozenset()
+
+    def owned_by(self, namespace: str) -> bool:
+        """Whether `namespace` owns the organization, by name or by its labels."""
+        return namespace in self.namespaces or namespace in self.matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,24 +199,65 @@ class GatewayObject:
         return loaded
 
     def owned_organizations(self, namespace: str) -> tuple[str, ...]:
-        """The organizations that `namespace` may use here: those whose entry names it, else the one of its own name."""
-        listed = tuple(claim.name for claim in self.organizations if namespace in claim.namespaces)
+        """The organizations that `namespace` may use here: those whose entry names or selects it, else the one of its own name."""
+        listed = tuple(claim.name for claim in self.organizations if claim.owned_by(namespace))
         if any(claim.name == namespace for claim in self.organizations):
             return listed
         return (*listed, namespace)
 
     def default_organization(self, namespace: str) -> str | None:
         """The one organization that a Client of `namespace` gets without naming one; None when several could be meant."""
-        listed = tuple(claim.name for claim in self.organizations if namespace in claim.namespaces)
+        listed = tuple(claim.name for claim in self.organizations if claim.owned_by(namespace))
         candidates = listed or self.owned_organizations(namespace)
         return candidates[0] if len(candidates) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
+class GrantedApi:
+    """One API of an APIGrant; no versions stand for every one."""
+
+    name: str
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GrantObject:
-    """An APIGrant; kept so that every kind is loaded before the first decision. Grants decide from `contracts: Granted` on."""
+    """An APIGrant; `organization` is empty where the spec leaves it to the namespace's one organization.
+
+    `sunset` (RFC 3339) and `replaced_by` are empty unless the APIs are deprecated.
+    """
 
     meta: Meta
+    organization: str = ""
+    apis: tuple[GrantedApi, ...] = ()
+    plans: tuple[str, ...] = ()
+    namespaces: frozenset[str] = frozenset()
+    selector: Selector | None = None
+    sunset: str = ""
+    replaced_by: str = ""
+    status_blob: bytes = field(repr=False, default=b"")
+
+    @property
+    def raw_status(self) -> dict[str, Any]:
+        """The status as it is on the API server."""
+        loaded: dict[str, Any] = orjson.loads(self.status_blob) if self.status_blob else {}
+        return loaded
+
+    def covers(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether `namespace`, which carries `labels`, is one that the grant is for."""
+        return namespace in self.namespaces or (self.selector is not None and self.selector.matches(labels))
+
+    def names(self, api: ApiRef) -> bool:
+        """Whether the grant is for that API version, its organization apart."""
+        return any(row.name == api.name and (not row.versions or api.version in row.versions) for row in self.apis)
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceObject:
+    """A Namespace, for its labels alone: selectors of grants and of organizations match them."""
+
+    meta: Meta
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,4 +270,4 @@ class SecretObject:
     data: Mapping[str, bytes] = field(repr=False)
 
 
-AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject
+AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject | NamespaceObject

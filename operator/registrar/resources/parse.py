@@ -26,15 +26,18 @@ from registrar.resources.objects import (
     ClientObject,
     ContractObject,
     GatewayObject,
+    GrantedApi,
     GrantObject,
     Meta,
+    NamespaceObject,
     OrganizationClaim,
     PolicyObject,
     SecretObject,
     TargetRef,
 )
+from registrar.resources.selectors import parse_selector
 from registrar.resources.status import ContractStatus, canonical
-from registrar.resources.times import parse_timestamp
+from registrar.resources.times import parse_timestamp, timestamp
 
 GROUP = "gateway-registrar.dev"
 ALLOW_USE_LABEL = f"{GROUP}/allow-use"
@@ -55,6 +58,8 @@ POLICY_TYPES = (
 TOKEN_LENGTH = 256
 """Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
+_LAST_INSTANT = 253_402_300_799.0
+"""The last second of the year 9999, in seconds since the epoch: no later one can be written as RFC 3339."""
 
 
 @lru_cache(maxsize=4096)
@@ -162,7 +167,18 @@ def parse_contract(raw: Mapping[str, Any]) -> ContractObject:
         plan=intern(spec.get("plan", "")),
         gateway=intern((spec.get("gatewayRef") or {}).get("name", "")),
         status=_shared(ContractStatus.parse(raw.get("status") or {})),
+        expires_at=_instant(spec.get("expiresAt")),
     )
+
+
+def _instant(text: str | None) -> float | None:
+    """A time of a spec in seconds since the epoch; None when there is none. One that can't be read counts as long past: it fails closed."""
+    if not text:
+        return None
+    try:
+        return min(max(0.0, parse_timestamp(text.upper())), _LAST_INSTANT)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def parse_policy(raw: Mapping[str, Any]) -> PolicyObject:
@@ -211,7 +227,11 @@ def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
         default_publish=defaults.get("publish", "Manual"),
         default_deletion_policy=defaults.get("deletionPolicy", "Unregister"),
         organizations=tuple(
-            OrganizationClaim(name=row["name"], namespaces=tuple(row.get("namespaces") or ()))
+            OrganizationClaim(
+                name=row["name"],
+                namespaces=tuple(row.get("namespaces") or ()),
+                selector=parse_selector(row.get("namespaceSelector")),
+            )
             for row in spec.get("organizations") or ()
         ),
         max_in_flight=int(limits.get("maxInFlight", 20)),
@@ -241,7 +261,28 @@ def _seconds(text: str | int | None) -> float:
 
 def parse_grant(raw: Mapping[str, Any]) -> GrantObject:
     """An APIGrant."""
-    return GrantObject(meta=parse_meta(raw))
+    spec = raw["spec"]
+    source = spec.get("from") or {}
+    deprecated = spec.get("deprecated") or {}
+    sunset = _instant(deprecated.get("sunset"))
+    status = raw.get("status") or {}
+    return GrantObject(
+        meta=parse_meta(raw),
+        organization=intern(spec.get("organization", "")),
+        apis=tuple(GrantedApi(row["name"], tuple(row.get("versions") or ())) for row in spec["apis"]),
+        plans=tuple(spec["plans"]),
+        namespaces=frozenset(source.get("namespaces") or ()),
+        selector=parse_selector(source.get("namespaceSelector")),
+        sunset=timestamp(sunset) if sunset is not None else "",
+        replaced_by=deprecated.get("replacedBy", ""),
+        status_blob=orjson.dumps(status) if status else b"",
+    )
+
+
+def parse_namespace(raw: Mapping[str, Any]) -> NamespaceObject:
+    """A Namespace."""
+    labels = raw["metadata"].get("labels") or {}
+    return NamespaceObject(meta=parse_meta(raw), labels={intern(key): intern(value) for key, value in labels.items()})
 
 
 def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
@@ -269,6 +310,7 @@ PARSERS: Mapping[str, Callable[[Mapping[str, Any]], AnyObject]] = {
     "RuntimeGateway": parse_gateway,
     "APIGrant": parse_grant,
     "Secret": parse_secret,
+    "Namespace": parse_namespace,
 }
 """The parser of each kind that the operator watches."""
 

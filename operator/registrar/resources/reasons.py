@@ -61,6 +61,10 @@ class Reason(StrEnum):
     CLIENT_RETIRED = "ClientRetired"
     API_NOT_PUBLISHED = "ApiNotPublished"
     NOT_GRANTED = "NotGranted"
+    UNKNOWN_PLAN = "UnknownPlan"
+    EXPIRED = "Expired"
+    EXPIRING = "Expiring"
+    API_DEPRECATED = "ApiDeprecated"
     POLICY_UNRESOLVED = "PolicyUnresolved"
     NOT_YET_LIVE = "NotYetLive"
     DELETING = "Deleting"
@@ -304,6 +308,58 @@ def policy_unresolved(policy: str) -> str:
 def not_granted(api: str) -> str:
     """The gateway wants a grant."""
     return f"No APIGrant lets this namespace use {api}. Ask the API's owner for one."
+
+
+_PLANS_SHOWN = 16
+
+
+def unknown_plan(*, api: str, plan: str, known: list[str]) -> str:
+    """The API may be used, but not on that plan."""
+    more = f" and {len(known) - _PLANS_SHOWN} more" if len(known) > _PLANS_SHOWN else ""
+    names = ", ".join(known[:_PLANS_SHOWN])
+    return f"No APIGrant for {api} names plan {plan}; named are: {names}{more}. Correct spec.plan, or ask the API's owner for the plan."
+
+
+def contract_expired(at: str) -> str:
+    """A Contract that has come to its end; `at` is the end as the spec has it."""
+    return f"It ended at {at}. To bring it back, set spec.expiresAt to a later time or remove it."
+
+
+def contract_expiring(at: str) -> str:
+    """A Contract that will soon end; `at` is the end as the spec has it."""
+    return f"Ends at {at} and is taken off then. To keep it, set spec.expiresAt to a later time or remove it."
+
+
+def api_deprecated(*, api: str, sunset: str, replaced_by: str) -> str:
+    """The API's owner announces its end; both times and words are the grant's."""
+    instead = f" Use instead: {replaced_by}." if replaced_by else " Ask its owner what to use instead."
+    return f"API {api} is deprecated and will stop at {sunset}.{instead}"
+
+
+def access_lost(reason: str) -> str:
+    """Why a contract was taken off, in one clause of a log entry."""
+    return "it has expired" if reason == Reason.EXPIRED else "it is no longer granted"
+
+
+# APIGrants ---------------------------------------------------------------------------------------------------------
+
+GRANT_ACCEPTED = "Contracts can be made under this grant."
+
+
+def grant_not_permitted(*, namespace: str, organization: str) -> str:
+    """A grant for an organization that its namespace does not own."""
+    return (
+        f"Namespace {namespace} does not own organization {organization} on any gateway, so this grant has no effect. "
+        "Move it to a namespace that does, or ask the platform team for an entry in the RuntimeGateway's spec.organizations."
+    )
+
+
+def grant_ambiguous(*, namespace: str) -> str:
+    """A grant that names no organization, in a namespace with several."""
+    return (
+        f"Namespace {namespace} has several organizations, so this grant has no effect. "
+        "Create an APIGrant with spec.organization set to the one that is meant."
+    )
 
 
 # Policies ----------------------------------------------------------------------------------------------------------

@@ -11,13 +11,26 @@ import orjson
 
 from registrar.lifecycle.case import FINALIZER
 from registrar.lifecycle.desired import desired
-from registrar.lifecycle.model import Effected, GatewayFault, KeyFact, KeyState, Live, LiveFact, Objects, View, Why
+from registrar.lifecycle.model import (
+    Access,
+    Effected,
+    GatewayFault,
+    KeyFact,
+    KeyState,
+    Live,
+    LiveFact,
+    Objects,
+    View,
+    Why,
+)
 from registrar.resources.objects import (
     ApiKeySpec,
     ApiRef,
     ClientObject,
     ContractObject,
     GatewayObject,
+    GrantedApi,
+    GrantObject,
     Meta,
     OrganizationClaim,
     PolicyObject,
@@ -134,6 +147,26 @@ def claim(name: str, *namespaces: str) -> OrganizationClaim:
     return OrganizationClaim(name=name, namespaces=namespaces)
 
 
+def grant(
+    name: str = "grant",
+    *,
+    api: str = "orders",
+    versions: tuple[str, ...] = (),
+    plans: tuple[str, ...] = ("gold",),
+    namespace: str = "acme",
+    **changes: Any,
+) -> GrantObject:
+    """A grant of the API's owner for the namespace of `shop`."""
+    deleting = changes.pop("deleting", False)
+    made = GrantObject(
+        meta=meta(name, namespace=namespace, deleting=deleting),
+        apis=(GrantedApi(api, versions),),
+        plans=plans,
+        namespaces=frozenset({NAMESPACE}),
+    )
+    return replace(made, **changes)
+
+
 def objects(
     client_: ClientObject | None = None,
     *contracts: ContractObject,
@@ -143,12 +176,17 @@ def objects(
 ) -> Objects:
     """What `desired` judges."""
     found = gateways if gateways is not None else (gateway(),)
+    grants, labels = changes.pop("grants", ()), changes.pop("labels", {})
     made = Objects(
         client=client_ or client(),
         contracts=contracts,
         policies=policies,
         gateways={row.meta.name: row for row in found},
         renderable={row.meta.name: RENDERABLE for row in found},
+        access=Access(
+            namespace=NAMESPACE, labels=labels, grants=grants, gateways={row.meta.name: row for row in found}
+        ),
+        now=NOW,
     )
     return replace(made, **changes)
 
@@ -165,7 +203,17 @@ def view(
     client_ = client_ or client()
     found = gateways if gateways is not None else (gateway(),)
     missing = changes.get("missing_apis", {})
-    judged = desired(objects(client_, *contracts, policies=policies, gateways=found, missing_apis=missing))
+    known = objects(
+        client_,
+        *contracts,
+        policies=policies,
+        gateways=found,
+        missing_apis=missing,
+        now=changes.get("now", NOW),
+        grants=changes.pop("grants", ()),
+        labels=changes.pop("labels", {}),
+    )
+    judged = desired(known)
     names = {row.meta.name for row in found}
     made = View(
         now=NOW,
@@ -178,6 +226,7 @@ def view(
         live={name: absent() for name in names} if live is None else live,
         managed=frozenset(row.meta.name for row in found if row.mode == "Manage"),
         correcting=frozenset(row.meta.name for row in found if row.drift_mode == "Correct"),
+        access=known.access,
     )
     return replace(made, **changes)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.lifecycle.build import client, contract, policy
+from registrar.lifecycle.expiry import NOTICE
+from tests.unit.lifecycle.build import NOW, client, contract, gateway, grant, policy
 from tests.unit.lifecycle.world import World
 
 Act = Callable[[World], None]
@@ -84,6 +85,72 @@ def retire_by_spec(world: World) -> None:
     world.client = replace(world.client, state="Retired")
 
 
+def granted() -> World:
+    """The same on a gateway that wants grants, registered under one for each API."""
+    world = fresh()
+    world.gateways = (gateway(contracts="Granted"),)
+    world.grants = (grant("a", api="billing"), grant("b"))
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def withdraw(world: World) -> None:
+    """Take one grant back, with another change pending."""
+    world.policies = [policy(limit=10)]
+    world.grants = world.grants[1:]
+
+
+def withdraw_automatic(world: World) -> None:
+    """The same under publish: Automatic."""
+    withdraw(world)
+    automatic(world)
+
+
+def withdraw_and_delete(world: World) -> None:
+    """Take one back, and delete the Client."""
+    withdraw(world)
+    delete(world)
+
+
+def withdraw_all(world: World) -> None:
+    """Take both back."""
+    world.grants = ()
+
+
+def regrant(world: World) -> None:
+    """Take one back, let that happen, and grant it anew."""
+    grants = world.grants
+    withdraw(world)
+    world.run()
+    world.grants = grants
+
+
+def ask_for_too_much(world: World) -> None:
+    """Edit a Contract to a plan that is not granted."""
+    world.contracts = [replace(c, plan="platinum") if c.meta.name == "billing" else c for c in world.contracts]
+
+
+def ask_for_too_much_automatic(world: World) -> None:
+    """The same under publish: Automatic, with another change."""
+    ask_for_too_much(world)
+    automatic(world)
+
+
+def ending() -> World:
+    """A Client of which one Contract ends in two days, nothing done yet."""
+    world = fresh()
+    world.contracts[0] = contract("billing", expires_at=NOW + 2 * NOTICE)
+    return world
+
+
+def extend(world: World) -> None:
+    """Let it come to its end, and extend it."""
+    world.run()
+    world.contracts[0] = replace(world.contracts[0], expires_at=None)
+
+
 WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "register": (fresh, lambda world: None),
     "reregister": (at_rest, change),
@@ -94,6 +161,15 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "retire": (at_rest, retire_by_spec),
     "delete": (at_rest, delete),
     "heal": (at_rest, lose),
+    "withdraw": (granted, withdraw),
+    "withdraw-automatic": (granted, withdraw_automatic),
+    "withdraw-all": (granted, withdraw_all),
+    "withdraw-and-delete": (granted, withdraw_and_delete),
+    "regrant": (granted, regrant),
+    "ask-for-too-much": (granted, ask_for_too_much),
+    "ask-for-too-much-automatic": (granted, ask_for_too_much_automatic),
+    "expire": (ending, lambda world: None),
+    "extend": (ending, extend),
 }
 TIMES = {
     "lastTransitionTime",
@@ -142,6 +218,29 @@ def test_two_crashes(name: str) -> None:
     expected, clean = outcome(name)
     for pair in combinations(range(1, clean.effects + 6), 2):
         assert outcome(name, frozenset(pair))[0] == expected, f"crashes after effects {pair}"
+
+
+ENDS: dict[str, tuple[list[str] | None, str, str, str]] = {
+    "withdraw": (["orders"], "Rejected", "NotGranted", "UnpublishedChanges"),
+    "withdraw-automatic": (["orders"], "Rejected", "NotGranted", "Registered"),
+    "withdraw-all": (None, "Rejected", "NotGranted", "Created"),
+    "regrant": (["orders"], "Pending", "UnpublishedChanges", "UnpublishedChanges"),
+    "ask-for-too-much": (["billing", "orders"], "Active", "UnknownPlan", "UnpublishedChanges"),
+    "ask-for-too-much-automatic": (["billing", "orders"], "Active", "UnknownPlan", "UnpublishedChanges"),
+    "expire": (["orders"], "Rejected", "Expired", "Registered"),
+    "extend": (["orders"], "Pending", "UnpublishedChanges", "UnpublishedChanges"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_where_it_ends(name: str) -> None:
+    """Fails when what has lost its grant or come to its end is on the gateway, or what has not is off."""
+    apis, phase, reason, client_phase = ENDS[name]
+    _, world = outcome(name)
+    assert (sorted(row[1] for row in world.registration) if world.registration else None) == apis
+    billing = next(c for c in world.contracts if c.meta.name == "billing")
+    assert (billing.status.phase, billing.status.conditions[0].reason) == (phase, reason)
+    assert world.client is not None and world.client.status.phase == client_phase
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,14 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
-from registrar.resources.objects import ApiRef, ClientObject, ContractObject, PolicyObject
+from registrar.resources.objects import (
+    ApiRef,
+    ClientObject,
+    ContractObject,
+    GatewayObject,
+    GrantObject,
+    PolicyObject,
+)
 from registrar.resources.status import PublishedContract, Snapshot
 from tests.unit.lifecycle.build import NOW, blob, client, gateway, view
 
@@ -58,6 +65,8 @@ class World:
     crash_at: frozenset[int] = frozenset()
     effects: int = 0
     now: float = NOW
+    grants: tuple[GrantObject, ...] = ()
+    gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -92,7 +101,13 @@ class World:
         assert self.client is not None
         key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
         made = view(
-            self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
+            self.client,
+            *self.contracts,
+            policies=tuple(self.policies),
+            gateways=self.gateways,
+            live=dict(self.live),
+            grants=self.grants,
+            now=self.now,
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
