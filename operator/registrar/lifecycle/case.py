@@ -51,6 +51,14 @@ class Case:
         fact = self.live(gateway)
         return fact.state is Live.OURS and fact.digest == self.published[gateway].hash
 
+    def heals(self, gateway: str) -> bool:
+        """Whether drift is mended there, not only reported."""
+        return gateway in self.view.correcting
+
+    def loss_said_at(self, gateway: str) -> float:
+        """From when on a loss is said, in seconds since the epoch: a quick heal costs no status."""
+        return self.live(gateway).since + self.view.grace
+
     def usable(self, gateway: str) -> bool:
         """Whether the gateway may be called now: no fault stands."""
         return gateway not in self.view.faults
@@ -58,6 +66,11 @@ class Case:
     def writable(self, gateway: str) -> bool:
         """Whether the gateway may be changed now."""
         return self.usable(gateway) and gateway in self.view.managed
+
+    @property
+    def vanished(self) -> frozenset[str]:
+        """The gateways from which so many APIs are gone that no Contract is to blame."""
+        return self.view.objects.vanished if self.view.objects is not None else frozenset()
 
     @property
     def anything_published(self) -> bool:
@@ -142,7 +155,11 @@ def _retire(view: View, verb: str) -> bool:
     if view.status.retired_by in ("", "Spec"):
         return False
     undone = (
-        verb == REREGISTER and view.now >= view.settled_at and not view.client.paused and view.desired.problem is None
+        verb == REREGISTER
+        and view.now >= view.settled_at
+        and not view.client.paused
+        and view.desired.problem is None
+        and not view.blocked
     )
     return not undone
 

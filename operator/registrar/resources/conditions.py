@@ -21,6 +21,8 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 REACHABLE = "Reachable"
 AUTHENTICATED = "Authenticated"
+BLOCKED = "Blocked"
+DRIFTED = "Drifted"
 
 TRUE = "True"
 FALSE = "False"

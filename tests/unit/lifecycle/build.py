@@ -165,7 +165,15 @@ def view(
     client_ = client_ or client()
     found = gateways if gateways is not None else (gateway(),)
     missing = changes.get("missing_apis", {})
-    judged = desired(objects(client_, *contracts, policies=policies, gateways=found, missing_apis=missing))
+    judged_on = objects(
+        client_,
+        *contracts,
+        policies=policies,
+        gateways=found,
+        missing_apis=missing,
+        vanished=changes.pop("vanished", frozenset()),
+    )
+    judged = desired(judged_on)
     names = {row.meta.name for row in found}
     made = View(
         now=NOW,
@@ -178,6 +186,7 @@ def view(
         live={name: absent() for name in names} if live is None else live,
         managed=frozenset(row.meta.name for row in found if row.mode == "Manage"),
         correcting=frozenset(row.meta.name for row in found if row.drift_mode == "Correct"),
+        objects=judged_on,
     )
     return replace(made, **changes)
 

@@ -58,6 +58,8 @@ class World:
     crash_at: frozenset[int] = frozenset()
     effects: int = 0
     now: float = NOW
+    blocked: bool = False
+    drift_mode: str = "Correct"
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -92,7 +94,12 @@ class World:
         assert self.client is not None
         key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
         made = view(
-            self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
+            self.client,
+            *self.contracts,
+            policies=tuple(self.policies),
+            gateways=(gateway(drift_mode=self.drift_mode),),
+            live=dict(self.live),
+            blocked={"default": "leaked"} if self.blocked else {},
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
@@ -108,18 +115,19 @@ class World:
                 self.secret = True
             case ReadLive(gateway=name):
                 self.live[name] = self._read()
-            case Push(gateway=name, target=target, why=why, detail=detail):
+            case Push(gateway=name, target=target, why=why, detail=detail, quiet=quiet):
                 wire = wire_of(target)
                 self.registration = wire
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
                 self.live[name] = LiveFact(state=Live.OURS, digest=digest(wire), since=self.now)
-                self.effected[name] = Effected(snapshot, why, detail, self.now)
-            case Unregister(gateway=name, why=why, detail=detail):
+                if not (quiet and snapshot == self.client.status.snapshot(name)):
+                    self.effected[name] = Effected(snapshot, why, detail, self.now)
+            case Unregister(gateway=name, why=why, detail=detail, keeps=keeps):
                 self.registration = None
                 self.pushes.append(None)
                 self.live[name] = LiveFact(state=Live.ABSENT, since=self.now)
-                self.effected[name] = Effected(Snapshot(gateway=name), why, detail, self.now)
+                self.effected[name] = Effected(keeps or Snapshot(gateway=name), why, detail, self.now)
             case WriteStatus():
                 self.client = replace(self.client, status_blob=blob(decision.status.to_json()))
                 self.effected.clear()
@@ -135,9 +143,11 @@ class World:
         if self.registration is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
         assert self.client is not None
-        known = not self.client.status.snapshot("default").empty
-        rows = () if known else tuple(_live(row) for row in self.registration)
-        return LiveFact(state=Live.OURS, digest=digest(self.registration), contracts=rows, since=self.now)
+        recorded = self.client.status.snapshot("default")
+        rows = () if not recorded.empty else tuple(_live(row) for row in self.registration)
+        seen = digest(self.registration)
+        words = () if recorded.empty or seen == recorded.hash else ("something else",)
+        return LiveFact(state=Live.OURS, digest=seen, contracts=rows, since=self.now, drift=words)
 
 
 def _live(row: tuple[str, str, str, str, tuple[tuple[str, str], ...]]) -> LiveContract:
