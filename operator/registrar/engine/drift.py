@@ -66,7 +66,10 @@ class Drift:
     # One registration ---------------------------------------------------------------------------------------------
 
     async def sentinel_lost(self, gateway: GatewayObject, handle: Handle) -> bool:
-        """Read one registration that should be there, another one each time; True when it is gone."""
+        """Read one registration that should be there, another one each time; True when it is gone.
+
+        What is gone is left to the check that follows, so that the longest published comes first there too.
+        """
         for _ in range(TRIES):
             key = next(self._sentinel, None)
             if key is None:
@@ -74,7 +77,7 @@ class Drift:
                 key = next(self._sentinel, None)
             expected = self._expected(gateway, key) if key is not None else None
             if expected is not None and expected.before.state is Live.OURS:
-                return not await self._read(expected, handle)
+                return not await self._read(expected, handle, sentinel=True)
         return False
 
     def _expected(self, gateway: GatewayObject, key: Key) -> Expected | None:
@@ -89,7 +92,7 @@ class Drift:
             return None
         return Expected(key, client, f"{organization}/{client_id}", memory, memory.live[self.name])
 
-    async def _read(self, expected: Expected, handle: Handle) -> bool:
+    async def _read(self, expected: Expected, handle: Handle, *, sentinel: bool = False) -> bool:
         """Read one Client back; what differs from what was known goes into memory and the Client into the queue. False when it is gone."""
         memory = expected.memory
         before = memory.live.get(self.name)
@@ -104,6 +107,8 @@ class Drift:
         recorded = self.gatherer.recorded(current, self.name)
         if recorded.empty:
             return True
+        if found is None and sentinel:
+            return False
         seen = fact(
             found,
             recorded=recorded,

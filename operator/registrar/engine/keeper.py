@@ -12,6 +12,7 @@ What this module deliberately does not do: heal (see `lifecycle.decide.heal`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, field
 
@@ -105,10 +106,9 @@ class GatewayKeeper:
         try:
             while True:
                 await self.look(name)
-                try:
-                    await asyncio.wait_for(watched.found.wait(), self.jitter.around(self.interval))
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.jitter.around(self.interval)):
+                        await watched.found.wait()
         finally:
             if watched.check is not None:
                 await _ended(watched.check)
@@ -125,11 +125,11 @@ class GatewayKeeper:
 
     async def look(self, name: str) -> None:
         """One look at one gateway, and its status."""
+        watched = self._watched(name)
+        watched.found.clear()
         gateway = self.store.gateway(name)
         if gateway is None:
             return
-        watched = self._watched(name)
-        watched.found.clear()
         handle = self.pool.handle(name)
         if handle is not None:
             await self._probe(gateway, handle, watched)
