@@ -157,7 +157,7 @@ class Bench:
         base = view(None, contract(api)).desired
         assert base.identity is not None
         identity = replace(base.identity, client_id=name, gateway=on)
-        entry = PublishedContract(f"{name}-{api}", f"uid-{name}", "acme", api, "1.0", "gold")
+        entry = PublishedContract(f"{name}-{api}", f"uid-{name}-{api}", "acme", api, "1.0", "gold")
         since = since or f"2026-01-01T00:00:{number % 60:02}Z"
         snapshot = Snapshot(gateway=on, contracts=(entry,), registered_at=since)
         wire = registration(snapshot, identity=identity, api_key=KEY, config_of=lambda _: None)
