@@ -169,6 +169,7 @@ async def build(
         counter_interval=settings.counter_interval_seconds,
         namespace=settings.namespace,
         metrics=metrics,
+        grace=settings.heal_grace_seconds,
     )
     preload = Preload(
         client=kube, ingest=ingest, jitter=jitter, namespaces=settings.watch_namespaces, home=settings.namespace

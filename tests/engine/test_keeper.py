@@ -261,6 +261,25 @@ async def test_healing_is_counted_down(benches: list[Bench]) -> None:
     await finish(bench)
 
 
+async def test_who_waits_for_a_heal_is_asked_to_say_so(benches: list[Bench]) -> None:
+    """Fails when Clients behind a slow gateway go on looking registered, or are asked again and again, or one that is not lost is."""
+    bench = Bench()
+    clients = [bench.add(number, since=f"2026-01-0{5 - number}T00:00:00Z") for number in range(4)]
+    bench.start()
+    await asyncio.sleep(20)
+    driver = bench.drivers["default"]
+    [kept] = [i for i in driver.has if i.client_id == "c3"]
+    driver.has = {kept: driver.has[kept]}
+    assert await bench.queued(3) == ["c2", "c1", "c0"]
+    memories = [bench.memory.of(one.meta.uid) for one in clients]
+    assert not any(memory.tell for memory in memories)
+    assert await bench.queued(3) == ["c2", "c1", "c0"]
+    assert [memory.tell for memory in memories] == [True, True, True, False]
+    await asyncio.sleep(60)
+    assert bench.queue.idle
+    await finish(bench)
+
+
 async def test_a_long_check_holds_nothing_up(benches: list[Bench]) -> None:
     """Fails when a full check of one gateway keeps another one, or its own status, from being looked at."""
     bench = Bench(gateway(), gateway("second", default=False))

@@ -21,8 +21,9 @@ from registrar.engine.gather import Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle
 from registrar.engine.queue import Key, WorkQueue
-from registrar.engine.rendering import Seals, fact, identity_of
+from registrar.engine.rendering import Seals, fact
 from registrar.engine.store import Store
+from registrar.gateways.base import Identity
 from registrar.lifecycle.model import Live, LiveFact
 from registrar.metrics import Metrics
 from registrar.resources.objects import ApiRef, ClientObject, GatewayObject
@@ -33,6 +34,8 @@ TRIES = 50
 """How many Clients the sentinel looks through for one that it can read."""
 ASKED = 50
 """How many missing APIs are asked for in one look, while none of them is back."""
+AT_ONCE = 20
+"""How many organizations are listed side by side, as far as the gateway's limits let them."""
 _YIELD_EVERY = 200
 
 
@@ -42,9 +45,14 @@ class Expected:
 
     key: Key
     client: ClientObject
-    listed_as: str
+    identity: Identity
     memory: ClientMemory
     before: LiveFact
+
+    @property
+    def listed_as(self) -> str:
+        """How a gateway lists a Client: one call names the ids of an organization, without versions."""
+        return f"{self.identity.organization}/{self.identity.client_id}"
 
 
 @dataclass(slots=True)
@@ -90,19 +98,21 @@ class Drift:
         _, organization, client_id, version = identity
         if gateway.block(organization=organization, client_id=client_id, version=version) is not None:
             return None
-        return Expected(key, client, f"{organization}/{client_id}", memory, memory.live[self.name])
+        found = Identity(organization=organization, client_id=client_id, version=version)
+        return Expected(key, client, found, memory, memory.live[self.name])
 
     async def _read(self, expected: Expected, handle: Handle, *, sentinel: bool = False) -> bool:
         """Read one Client back; what differs from what was known goes into memory and the Client into the queue. False when it is gone."""
         memory = expected.memory
         before = memory.live.get(self.name)
-        current = self.store.client_by_uid(expected.client.meta.uid)
-        identity = current.status.identity if current is not None else None
-        if before is None or current is None or identity is None:
+        if before is None:
             return True
-        found = await handle.driver.read(identity_of(identity))
-        if memory.live.get(self.name) is not before:
+        found = await handle.driver.read(expected.identity)
+        current = self.store.client_by_uid(expected.client.meta.uid)
+        if memory.live.get(self.name) is not before or current is None:
             # A pass over the Client changed the gateway while we read: what we saw is of no use.
+            return True
+        if found is not None and before.state is Live.OURS and self.seals.digest(found) == before.digest:
             return True
         recorded = self.gatherer.recorded(current, self.name)
         if recorded.empty:
@@ -151,10 +161,15 @@ class Drift:
     async def _mark_gone(self, expected: list[Expected], handle: Handle) -> set[Key]:
         """What the gateway does not list is gone; the longest published comes first into the queue."""
         ours = {row.listed_as for row in expected}
-        organizations = {name.partition("/")[0] for name in ours} | set(await handle.driver.organizations())
+        known = {row.identity.organization for row in expected} | set(await handle.driver.organizations())
+        organizations = sorted(known)
         listed: set[str] = set()
-        for organization in sorted(organizations):
-            listed |= {f"{organization}/{name}" for name in await handle.driver.client_ids(organization)}
+        for start in range(0, len(organizations), AT_ONCE):
+            batch = organizations[start : start + AT_ONCE]
+            for organization, ids in zip(
+                batch, await asyncio.gather(*(handle.driver.client_ids(name) for name in batch)), strict=True
+            ):
+                listed |= {f"{organization}/{name}" for name in ids}
         self.foreign = len(listed - ours)
         gone = [
             row

@@ -65,8 +65,8 @@ class Gatherer:
         self._grace = grace
         self._action_timeout = action_timeout
 
-    def view(self, client: ClientObject, faults: Mapping[str, GatewayFault]) -> Gathered:
-        """The view of `client`; `faults` are those met in this pass."""
+    def view(self, client: ClientObject, faults: Mapping[str, GatewayFault], *, telling: bool = False) -> Gathered:
+        """The view of `client`; `faults` are those met in this pass, and `telling` that a loss is to be said before it is mended."""
         contracts = self._store.contracts_of(client.meta.namespace, client.meta.name)
         gateways = self._store.gateways()
         memory = self._memory.of(client.meta.uid)
@@ -110,6 +110,7 @@ class Gatherer:
             action_timeout=self._action_timeout,
             objects=objects,
             blocked=_blocks(gateways, names, wanted.identity),
+            telling=telling,
         )
         return Gathered(view=view, api_key=api_key)
 

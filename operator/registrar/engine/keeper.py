@@ -22,7 +22,7 @@ from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.queue import WorkQueue
+from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.reconciler import fault_of
 from registrar.engine.rendering import Seals
 from registrar.engine.source import Ingest
@@ -81,6 +81,7 @@ class GatewayKeeper:
     counter_interval: float
     namespace: str
     metrics: Metrics
+    grace: float = 10.0
     watched: dict[str, Watched] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -192,8 +193,12 @@ class GatewayKeeper:
     # Status ------------------------------------------------------------------------------------------------------
 
     def _counts(self, gateway: GatewayObject) -> tuple[int, int]:
-        """How many registrations there should be, and how many of them are not there; a blocked Client's is in neither."""
+        """How many registrations there should be, and how many of them are not there; a blocked Client's is in neither.
+
+        Clients that have waited for their heal for longer than the grace are asked to say so, ahead of all heals: a slow gateway may take minutes.
+        """
         name, healing, stopped = gateway.meta.name, 0, 0
+        waiting: list[tuple[float, Key]] = []
         for uid in self.memory.absent_from(name):
             client, identity = self.store.client_by_uid(uid), self.store.identity(uid)
             if client is None or identity is None or name not in (row[0] for row in client.standing):
@@ -202,7 +207,21 @@ class GatewayKeeper:
             blocked = gateway.block(organization=organization, client_id=client_id, version=version) is not None
             stopped += blocked
             healing += not blocked
+            key = Key("Client", client.meta.namespace, client.meta.name)
+            if not blocked and self._waited(name, uid):
+                waiting.append((self.store.published_since(name, key) or 0.0, key))
+        for _, key in sorted(waiting):
+            self.queue.add(key, urgent=True)
         return self.store.published_count(name) - stopped, healing
+
+    def _waited(self, name: str, uid: str) -> bool:
+        """Whether the Client has waited for its heal long enough to say so, and was not asked to yet."""
+        memory = self.memory.of(uid)
+        since = memory.live[name].since if name in memory.live else 0.0
+        if not since or memory.told == since or self.clock.now() < since + self.grace:
+            return False
+        memory.tell, memory.told = True, since
+        return True
 
     async def _write(self, gateway: GatewayObject, handle: Handle | None, watched: Watched) -> None:
         if handle is not None and not watched.probed:

@@ -20,7 +20,8 @@ class ClientMemory:
 
     `fault_since` outlives a pass so that a lasting fault can be told from a blip; `hold_until` keeps calls back while an ambiguous one may still
     land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
-    read or written consistently. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without.
+    read or written consistently. `tell` asks the next pass to say what is lost before anything is done about it; `told` is the loss for which that was
+    asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -32,6 +33,8 @@ class ClientMemory:
     verified: bytes = b""
     uid: str = ""
     absent: dict[str, set[str]] = field(default_factory=dict)
+    tell: bool = False
+    told: float = 0.0
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""

@@ -161,7 +161,8 @@ def roll_out(case: Case) -> Effect | None:
     for gateway in case.gateways:
         published = case.published[gateway]
         absent = case.live(gateway).state is Live.ABSENT
-        if published.empty or not _ours_to_change(case, gateway) or (absent and not case.heals(gateway)):
+        waits = absent and (view.telling or not case.heals(gateway))
+        if published.empty or waits or not _ours_to_change(case, gateway):
             continue
         rolled = with_immediate(published, view.objects)
         target = case.pushable(rolled)
@@ -185,7 +186,7 @@ def reregister(case: Case) -> Effect | None:
 
 def heal(case: Case) -> Effect | None:
     """A gateway that does not have what is published gets exactly that again, never unpublished changes."""
-    if case.retire or case.view.client.paused or case.view.key.state is not KeyState.VALID:
+    if case.retire or case.view.client.paused or case.view.key.state is not KeyState.VALID or case.view.telling:
         return None
     for gateway in case.gateways:
         published = case.published[gateway]

@@ -197,7 +197,7 @@ class View:
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
-    for each gateway that blocks the Client.
+    for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn.
     """
 
     now: float
@@ -219,6 +219,7 @@ class View:
     action_timeout: float = 600.0
     objects: Objects | None = None
     blocked: Mapping[str, str] = field(default_factory=dict)
+    telling: bool = False
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def notices(case: Case) -> tuple[Notice, ...]:
 def _drift_notices(case: Case) -> list[Notice]:
     """An Event when drift that is only reported is found, or is another one than before."""
     found, before = drifted_condition(case), conditions.find(case.view.status.conditions, conditions.DRIFTED)
-    if found is None or (before is not None and before.message == found.message):
+    if found is None or (before is not None and before.message == found.message[: conditions.MESSAGE_LIMIT]):
         return []
     return [Notice(Reason.DRIFTED, found.message, warning=True)]
 

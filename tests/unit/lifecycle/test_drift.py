@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from registrar.lifecycle.case import case_of
 from registrar.lifecycle.decide import decide
 from registrar.lifecycle.drift import drift
-from registrar.lifecycle.model import Done, LiveContract, LivePolicy, Push, Unregister, View, Wait, Why
+from registrar.lifecycle.model import Done, LiveContract, LivePolicy, Push, Unregister, View, Wait, Why, WriteStatus
+from registrar.lifecycle.report import notices
 from registrar.resources.conditions import find
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot, canonical
-from tests.unit.lifecycle.build import NOW, absent, contract, gateway, ours, policy, registered
+from tests.unit.lifecycle.build import NOW, absent, contract, gateway, objects, ours, policy, registered
 
 LIMIT = {"limit": 100, "period": "Minute", "nested": {"deep": [1]}}
 API = ApiRef("acme", "orders", "1.0")
@@ -123,13 +126,29 @@ def test_observed_drift_is_said_once() -> None:
     """Fails when a drift that stays makes a write or an Event with each look."""
     from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
 
-    seen = _contracts_written(at_rest(tampered(gateways=OBSERVE)))
-    assert isinstance(decide(seen).effect, Done | Wait)
+    long = {"default": ours("other", drift=("x" * 700, "y" * 700))}
+    for changes in ({}, {"live": long}):
+        seen = _contracts_written(at_rest(tampered(gateways=OBSERVE, **changes)))
+        assert isinstance(decide(seen).effect, Done | Wait)
+        assert notices(case_of(seen)) == ()
     contracts = seen.contracts[0].status
     assert (contracts.phase, contracts.conditions[0].reason) == ("Pending", "Drifted")
     more = at_rest(tampered(gateways=OBSERVE, policies=(policy(),), now_policies=(policy(limit=1),)))
     ready = find(more.status.conditions, "Ready")
     assert ready is not None and (more.status.phase, ready.status) == ("UnpublishedChanges", "False")
+
+
+def test_a_loss_can_be_said_before_its_turn_to_be_mended() -> None:
+    """Fails when a Client whose heal has to wait for minutes looks registered all the while."""
+    seen = registered(contract(), live={"default": absent(since=NOW - 60)}, telling=True)
+    decision = decide(seen)
+    state = find(decision.status.conditions, "Registered")
+    assert isinstance(decision.effect, WriteStatus) and state is not None
+    assert (state.status, state.reason, decision.status.phase) == ("False", "GatewayReset", "Ready")
+    mended = registered(contract(), live={"default": absent(since=NOW - 60)}, policies=(policy(rollout="Immediate"),))
+    told = replace(mended, telling=True, objects=replace(mended.objects or objects(), policies=()))
+    assert not isinstance(decide(told).effect, Push)
+    assert isinstance(decide(replace(told, telling=False)).effect, Push)
 
 
 def test_a_quick_heal_is_quiet_a_slow_one_is_not() -> None:
