@@ -111,6 +111,9 @@ class Gatherer:
             objects=objects,
             blocked=_blocks(gateways, names, wanted.identity),
             telling=telling,
+            lacking=frozenset(
+                p.id for s in snapshots for p in s.policies if not p.config and self.config_of(p) is None
+            ),
         )
         return Gathered(view=view, api_key=api_key)
 

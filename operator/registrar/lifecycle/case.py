@@ -92,6 +92,27 @@ class Case:
         api = ApiRef(contract.organization, contract.api, contract.version)
         return api in self.view.missing_apis.get(gateway, frozenset())
 
+    def lacks(self, contract: PublishedContract) -> bool:
+        """Whether the contract can't be rendered anew: a policy of its chain is gone, and its configuration was not kept."""
+        return not self.view.lacking.isdisjoint(contract.policies)
+
+    def renewable(self, snapshot: Snapshot) -> Snapshot:
+        """The same as `pushable` where nothing is live to be edited: a contract without its whole chain is not sent."""
+        pushable = self.pushable(snapshot)
+        contracts = tuple(replace(c, live=c.live and not self.lacks(c)) for c in pushable.contracts)
+        return replace(pushable, contracts=contracts)
+
+    def sendable(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot as it can be sent now: by surgery where the gateway has what is published, else anew."""
+        if not self.serves(snapshot.gateway):
+            return self.renewable(snapshot)
+        pushable = self.pushable(snapshot)
+        contracts = tuple(
+            now if before.live or not self.lacks(before) else before
+            for now, before in zip(pushable.contracts, snapshot.contracts, strict=True)
+        )
+        return replace(pushable, contracts=contracts)
+
     def pushable(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with `live` set on the contracts whose API the gateway has: only those are sent."""
         contracts = tuple(

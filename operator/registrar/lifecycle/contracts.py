@@ -88,6 +88,10 @@ def _published(case: Case, verdict: Verdict, entry: PublishedContract) -> Contra
             return _build(contract, PENDING, _ready(FALSE, Reason.APIS_MISSING, text), gateway=gateway, at=case.now)
         text = reasons.api_not_published(api=str(api), gateway=gateway)
         return _build(contract, PENDING, _ready(FALSE, Reason.API_NOT_PUBLISHED, text), gateway=gateway, at=case.now)
+    if case.lacks(entry) and not entry.live:
+        text = reasons.policy_lost(gateway)
+        ready = _ready(FALSE, Reason.POLICY_UNRESOLVED, text)
+        return _build(contract, PENDING, ready, gateway=gateway, at=case.now)
     if not case.serves(gateway):
         if contract.status.phase and case.heals(gateway) and case.view.now < case.loss_said_at(gateway):
             return contract.status

@@ -149,7 +149,7 @@ def revoke(case: Case) -> Effect | None:
         target = _without(published, gone)
         if target.empty:
             return Unregister(gateway, Why.REVOKED, detail)
-        return Push(gateway, case.pushable(target), Why.REVOKED, detail, surgery=case.serves(gateway), base=published)
+        return Push(gateway, case.sendable(target), Why.REVOKED, detail, surgery=case.serves(gateway), base=published)
     return None
 
 
@@ -165,7 +165,7 @@ def roll_out(case: Case) -> Effect | None:
         if published.empty or waits or not _ours_to_change(case, gateway):
             continue
         rolled = with_immediate(published, view.objects)
-        target = case.pushable(rolled)
+        target = case.sendable(rolled)
         if rolled is not published and any(entry.live for entry in target.contracts):
             detail = words(published, rolled)
             return Push(gateway, target, Why.ROLLED_OUT, detail, surgery=case.serves(gateway), base=published)
@@ -192,7 +192,7 @@ def heal(case: Case) -> Effect | None:
         published = case.published[gateway]
         if published.empty or not _ours_to_change(case, gateway):
             continue
-        target = case.pushable(published)
+        target = case.renewable(published)
         returned = any(
             now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True)
         )

@@ -198,6 +198,7 @@ class View:
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
     for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn.
+    `lacking` are the ids of published policies that can't be rendered anew: they were kept by digest only, and their Policy is gone.
     """
 
     now: float
@@ -220,6 +221,7 @@ class View:
     objects: Objects | None = None
     blocked: Mapping[str, str] = field(default_factory=dict)
     telling: bool = False
+    lacking: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

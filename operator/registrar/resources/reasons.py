@@ -326,6 +326,14 @@ def api_not_published(*, api: str, gateway: str) -> str:
     return f"API {api} is not published on gateway {gateway}. Check spec.api, or publish the API; it is picked up when it appears."
 
 
+def policy_lost(gateway: str) -> str:
+    """A published contract that can't be put back."""
+    return (
+        f"Gateway {gateway} lost this contract, and a Policy of its published chain is gone since, so it can't be put back as it was. "
+        "Reregister the Client to publish it with the Policies that there are now."
+    )
+
+
 def contract_drifted(gateway: str) -> str:
     """A published Contract on a gateway that has something else, which is only reported."""
     return f"Gateway {gateway} does not have what is published; it is only reported (drift.mode is Observe). See the Client's Drifted condition."
