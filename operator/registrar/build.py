@@ -132,6 +132,7 @@ async def build(
         status_writer=statuses,
         finalizers=Finalizers(kube),
         term=lambda: elector.term if elector is not None else 0,
+        metrics=metrics,
     )
     clients = ClientReconciler(
         store=store,
@@ -176,6 +177,8 @@ async def build(
         drift_interval=settings.drift_interval_seconds,
         counter_interval=settings.counter_interval_seconds,
         namespace=settings.namespace,
+        metrics=metrics,
+        grace=settings.heal_grace_seconds,
     )
     preload = Preload(
         client=kube, ingest=ingest, jitter=jitter, namespaces=settings.watch_namespaces, home=settings.namespace

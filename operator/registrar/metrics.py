@@ -37,6 +37,12 @@ class Metrics:
             "gateway_registrar_sweep_findings", "Differences that the sweep found", ("kind", "finding"), registry=r
         )
         self._objects = Gauge("gateway_registrar_objects", "Objects by kind and phase", ("kind", "phase"), registry=r)
+        self._drift = Counter(
+            "gateway_registrar_drift",
+            "Registrations that a gateway did not have as published, and those put right",
+            ("gateway", "outcome"),
+            registry=r,
+        )
         self._effects = Counter("gateway_registrar_calls", "Calls by site and outcome", ("site", "outcome"), registry=r)
 
     def reconciled(self, controller: str, result: str, *, seconds: float) -> None:
@@ -70,6 +76,10 @@ class Metrics:
     def objects(self, kind: str, phase: str, count: Callable[[], float]) -> None:
         """Where the number of objects of a kind in a phase is read when the metrics are."""
         self._objects.labels(kind, phase).set_function(count)
+
+    def drift(self, gateway: str, outcome: str) -> None:
+        """A registration was not as published (`outcome` found), or was put right (mended); there are few gateways."""
+        self._drift.labels(gateway, outcome).inc()
 
     def call(self, site: str, outcome: str) -> None:
         """A call at that site of the seam ended with `outcome`: ok, or the error's class."""

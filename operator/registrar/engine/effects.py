@@ -17,8 +17,9 @@ from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.rendering import Seals, fact, identity_of, registration, without
+from registrar.engine.rendering import Seals, fact, identity_of, registration, wire_policy
 from registrar.engine.source import Ingest
+from registrar.engine.surgery import edited
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
 from registrar.gateways.base import Registration
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
@@ -40,10 +41,14 @@ from registrar.lifecycle.model import (
     RemoveFinalizer,
     Unregister,
     View,
+    Why,
     WriteContracts,
     WriteStatus,
 )
+from registrar.metrics import Metrics
+from registrar.resources import reasons
 from registrar.resources.objects import ClientObject, ContractObject
+from registrar.resources.reasons import Reason
 from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
 from registrar.seam import Site
@@ -65,6 +70,7 @@ class Effects:
     status_writer: StatusWriter
     finalizers: Finalizers
     term: Callable[[], int]
+    metrics: Metrics
 
     async def perform(self, gathered: Gathered, decision: Decision) -> None:
         """Carry out the decision's effect; raises what the call raised."""
@@ -266,23 +272,43 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
-        payload = registration(
-            push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of
-        )
-        if push.surgery:
-            found = await handle.driver.read(identity_of(identity), urgent=True)
-            if found is not None and self.seals.digest(found) == self.gatherer.recorded(view.client, push.gateway).hash:
-                payload = without(found, push.target, api_key=found.api_key)
+        payload = await self._payload(gathered, push, identity, handle)
         before = memory.live.get(push.gateway, LiveFact()).digest
         memory.forget_live(push.gateway)
-        await handle.driver.register(payload, urgent=push.surgery)
+        await handle.driver.register(payload, urgent=push.why is Why.REVOKED)
         now = self.clock.now()
         digest = self.seals.digest(payload)
         snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
-        memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
+        if not (push.quiet and snapshot == self.gatherer.recorded(view.client, push.gateway)):
+            memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
+        if push.why in (Why.HEALED, Why.CORRECTED):
+            self.metrics.drift(push.gateway, "mended")
         self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
+
+    async def _payload(self, gathered: Gathered, push: Push, identity: IdentityStatus, handle: Handle) -> Registration:
+        """What the gateway is sent: with surgery what it returned, edited, as long as that is what was last sent."""
+        config_of = self.gatherer.config_of
+        if push.surgery and push.base is not None:
+            found = await handle.driver.read(identity_of(identity), urgent=push.why is Why.REVOKED)
+            if found is not None and self.seals.digest(found) == push.base.hash:
+                return edited(
+                    found, before=push.base, target=push.target, render=lambda policy: wire_policy(policy, config_of)
+                )
+        payload = registration(push.target, identity=identity, api_key=gathered.api_key, config_of=config_of)
+        if push.base is not None:
+            meta = gathered.view.client.meta
+            self.events.record(
+                kind="Client",
+                namespace=meta.namespace,
+                name=meta.name,
+                uid=meta.uid,
+                reason=Reason.RENDERED_ANEW,
+                note=reasons.rendered_anew(push.gateway),
+                warning=False,
+            )
+        return payload
 
     async def _unregister(self, gathered: Gathered, unregister: Unregister) -> None:
         view, gateway = gathered.view, unregister.gateway
@@ -295,7 +321,8 @@ class Effects:
         now = self.clock.now()
         empty = Snapshot(gateway=gateway)
         memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
-        memory.effected[gateway] = Effected(snapshot=empty, why=unregister.why, detail=unregister.detail, at=now)
+        kept = empty if unregister.keeps is None else unregister.keeps
+        memory.effected[gateway] = Effected(snapshot=kept, why=unregister.why, detail=unregister.detail, at=now)
         self._audit(view, gateway, unregister.why, before=before, after="", snapshot=empty)
 
     async def _fresh(self, view: View) -> ClientMemory:

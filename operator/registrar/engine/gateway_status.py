@@ -27,11 +27,12 @@ def gateway_status(
     foreign: int,
     missing: int,
     now: float,
+    vanished: bool = False,
 ) -> dict[str, Any]:
     """The whole status as JSON.
 
     `credentials` says whether the credentials Secret in `namespace` is complete; `expected`, `healing` and `foreign` count
-    registrations; `missing` counts APIs; `now` is in seconds since the epoch.
+    registrations; `missing` counts APIs, and `vanished` says that they are so many that the gateway is what is wrong; `now` is in seconds since the epoch.
     """
     rows = _conditions(
         gateway,
@@ -41,6 +42,7 @@ def gateway_status(
         expected=expected,
         healing=healing,
         missing=missing,
+        vanished=vanished,
     )
     merged = conditions.merge(
         parse_conditions(gateway.raw_status.get("conditions") or ()),
@@ -65,6 +67,7 @@ def _conditions(
     expected: int,
     healing: int,
     missing: int,
+    vanished: bool,
 ) -> tuple[Condition, ...]:
     name = gateway.meta.name
     if not credentials:
@@ -88,6 +91,12 @@ def _conditions(
         _row(conditions.REACHABLE, TRUE, Reason.REACHABLE, reasons.GATEWAY_READY),
         _row(conditions.AUTHENTICATED, TRUE, Reason.AUTHENTICATED, reasons.GATEWAY_READY),
     )
+    if vanished:
+        text = reasons.apis_missing(missing)
+        return (_row(conditions.READY, FALSE, Reason.APIS_MISSING, text), *fine)
+    if healing and gateway.drift_mode != "Correct":
+        text = reasons.registrations_gone(gone=healing, total=expected)
+        return (_row(conditions.READY, FALSE, Reason.DRIFTED, text), *fine)
     if healing:
         text = reasons.healing(done=expected - healing, total=expected)
         return (

@@ -8,7 +8,7 @@ What this module deliberately does not do: decide.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from registrar.clock import Clock
@@ -20,8 +20,8 @@ from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Access, Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
-from registrar.resources.objects import ApiRef, ClientObject, SecretObject
-from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
+from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, SecretObject
+from registrar.resources.status import ClientStatus, IdentityStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
@@ -65,8 +65,8 @@ class Gatherer:
         self._grace = grace
         self._action_timeout = action_timeout
 
-    def view(self, client: ClientObject, faults: Mapping[str, GatewayFault]) -> Gathered:
-        """The view of `client`; `faults` are those met in this pass."""
+    def view(self, client: ClientObject, faults: Mapping[str, GatewayFault], *, telling: bool = False) -> Gathered:
+        """The view of `client`; `faults` are those met in this pass, and `telling` that a loss is to be said before it is mended."""
         contracts = self._store.contracts_of(client.meta.namespace, client.meta.name)
         gateways = self._store.gateways()
         memory = self._memory.of(client.meta.uid)
@@ -74,25 +74,25 @@ class Gatherer:
         self._verify(client, status, memory)
         key, api_key = self._key(client)
         now = self._clock.now()
-        access = Access(
-            namespace=client.meta.namespace,
-            labels=self._store.labels_of(client.meta.namespace),
-            grants=self._store.grants_for(contracts),
+        effected = dict(memory.effected)
+        snapshots = (*status.gateways, *(change.snapshot for change in effected.values()))
+        objects = Objects(
+            client=client,
+            contracts=contracts,
+            policies=self._store.policies_for(client, contracts, published=snapshots),
             gateways=gateways,
-        )
-        wanted = self._desired(
-            client,
-            Objects(
-                client=client,
-                contracts=contracts,
-                policies=self._store.policies_for(client, contracts),
+            missing_apis=self._pool.missing_apis(),
+            renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
+            access=Access(
+                namespace=client.meta.namespace,
+                labels=self._store.labels_of(client.meta.namespace),
+                grants=self._store.grants_for(contracts),
                 gateways=gateways,
-                missing_apis=self._pool.missing_apis(),
-                renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
-                access=access,
-                now=now,
             ),
+            now=now,
+            vanished=self._pool.vanished(),
         )
+        wanted = self._desired(client, objects)
         names = {snapshot.gateway for snapshot in (*status.gateways, *wanted.snapshots)} | set(memory.effected)
         if wanted.identity is not None:
             names.add(wanted.identity.gateway)
@@ -107,15 +107,21 @@ class Gatherer:
             key=key,
             live=dict(memory.live),
             faults={**self._standing(names, memory, now=now), **faults},
-            effected=dict(memory.effected),
+            effected=effected,
             managed=frozenset(n for n in names if n in gateways and gateways[n].mode == "Manage"),
             correcting=frozenset(n for n in names if n in gateways and gateways[n].drift_mode == "Correct"),
             missing_apis=self._pool.missing_apis(),
             fingerprints=self._fingerprints(wanted, memory),
-            endpoints=self._endpoints(names),
+            endpoints=self._endpoints(names, contracts, snapshots),
             grace=self._grace,
             action_timeout=self._action_timeout,
-            access=access,
+            access=objects.access,
+            objects=objects,
+            blocked=_blocks(gateways, names, wanted.identity),
+            telling=telling,
+            lacking=frozenset(
+                p.id for s in snapshots for p in s.policies if not p.config and self.config_of(p) is None
+            ),
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -183,13 +189,23 @@ class Gatherer:
                 result[(snapshot.gateway, policy.id)] = fingerprint(wire_policy(policy, self.config_of))
         return result
 
-    def _endpoints(self, names: set[str]) -> dict[tuple[str, ApiRef], str]:
+    def _endpoints(
+        self, names: set[str], contracts: Iterable[ContractObject], snapshots: Iterable[Snapshot]
+    ) -> dict[tuple[str, ApiRef], str]:
+        """The URLs of the Client's own APIs, wanted or published: a gateway may have thousands of others."""
+        apis = {contract.api for contract in contracts}
+        apis |= {ApiRef(e.organization, e.api, e.version) for snapshot in snapshots for e in snapshot.contracts}
+        handles = [(name, handle) for name in names if (handle := self._pool.handle(name)) is not None]
         return {
             (name, api): url
-            for name in names
-            if (handle := self._pool.handle(name)) is not None
-            for api, url in handle.endpoints.items()
+            for name, handle in handles
+            for api in apis
+            if (url := handle.endpoints.get(api)) is not None
         }
+
+    def key_of(self, client: ClientObject) -> str:
+        """The key that the Client has now; empty when there is none that may be used."""
+        return self._key(client)[1]
 
     def config_of(self, policy: PublishedPolicy) -> str | None:
         """The current configuration of a policy that a snapshot keeps by digest only."""
@@ -201,6 +217,23 @@ class Gatherer:
         """What was last published there, as far as this process or the status knows."""
         effected = self._memory.of(client.meta.uid).effected.get(gateway)
         return effected.snapshot if effected is not None else client.status.snapshot(gateway)
+
+
+def _blocks(gateways: Mapping[str, GatewayObject], names: set[str], identity: IdentityStatus | None) -> dict[str, str]:
+    """The platform's reason for each gateway that blocks the identity."""
+    if identity is None:
+        return {}
+    return {
+        name: block.reason
+        for name in names
+        if name in gateways
+        and (
+            block := gateways[name].block(
+                organization=identity.organization, client_id=identity.client_id, version=identity.version
+            )
+        )
+        is not None
+    }
 
 
 def _key_text(secret: SecretObject, entry: str) -> str:

@@ -1,54 +1,65 @@
 """Watches over the gateways: whether each can be used, whether it still has what is published, and what its RuntimeGateway says of that.
 
-A sentinel reads one published registration every few seconds; when it is gone the gateway has probably lost everything, and a full check starts at once. Without
-that a full check runs once per drift interval, spread out. What a check finds only goes into memory; the Clients concerned are put into the queue,
-and the lifecycle decides what to do about it.
+Each gateway has a task of its own, and its full check another: a slow gateway, or a check of thousands of registrations, keeps neither the others nor its own status
+waiting. A sentinel reads one published registration every few seconds; when it is gone the gateway has probably lost everything, and a full check starts at once. Without
+that a full check runs once per drift interval, spread out (see `engine.drift`).
 
-Invariants: a check never changes a gateway; a RuntimeGateway's counters are written at most every ten seconds, its Ready condition at once.
+Invariants: a check never changes a gateway; a RuntimeGateway's counters are written at most every ten seconds, its Ready condition at once; a look costs the
+same however many Clients there are, as long as none is lost.
 What this module deliberately does not do: heal (see `lifecycle.decide.heal`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from registrar.clock import Clock, Jitter
+from registrar.engine.drift import Drift
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.reconciler import fault_of
-from registrar.engine.rendering import Seals, fact, identity_of
+from registrar.engine.rendering import Seals
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store
 from registrar.errors import GatewayError, KubeConflict, KubeError
 from registrar.kube.client import GATEWAYS
 from registrar.kube.status import StatusWriter
-from registrar.lifecycle.model import Fault, Live
-from registrar.resources.objects import ClientObject, GatewayObject
-from registrar.resources.status import IdentityStatus
+from registrar.lifecycle.model import Fault
+from registrar.metrics import Metrics
+from registrar.resources.objects import GatewayObject
 from registrar.seam import Site
 
 log = logging.getLogger(__name__)
 
+CHECK_SHARE = 0.5
+"""Over which share of the drift interval a full check is spread."""
+
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of one gateway; times are monotonic seconds."""
+    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out."""
 
+    drift: Drift
     fault: Fault | None = None
     probed: bool = False
     version: str = ""
-    foreign: int = 0
-    checked_at: float = float("-inf")
     next_check: float = float("-inf")
     written_at: float = float("-inf")
-    sentinel: Iterator[ClientObject] = field(default_factory=lambda: iter(()))
-    was_open: bool = False
+    vanished: bool = False
+    urgent: bool = False
+    check: asyncio.Task[None] | None = None
+    found: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def checking(self) -> bool:
+        """Whether a full check is under way."""
+        return self.check is not None and not self.check.done()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,23 +80,57 @@ class GatewayKeeper:
     drift_interval: float
     counter_interval: float
     namespace: str
+    metrics: Metrics
+    grace: float = 10.0
     watched: dict[str, Watched] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look after every gateway, until cancelled."""
-        while True:
-            names = list(self.store.gateways())
-            await asyncio.gather(*(self.look(name) for name in names))
-            for gone in self.watched.keys() - set(names):
-                del self.watched[gone]
-            await asyncio.sleep(self.jitter.around(self.interval))
+        """Look after every gateway, until cancelled; an error that nobody expected in one of the tasks ends it."""
+        tasks: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                names = set(self.store.gateways())
+                for name in names - tasks.keys():
+                    tasks[name] = asyncio.create_task(self._watch(name), name=f"gateway-{name}")
+                for name in tasks.keys() - names:
+                    await _ended(tasks.pop(name))
+                for task in tasks.values():
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(self.jitter.around(self.interval))
+        finally:
+            await _ended(*tasks.values())
+
+    async def _watch(self, name: str) -> None:
+        """Look at one gateway every few seconds, and at once when a check has found something."""
+        watched = self._watched(name)
+        try:
+            while True:
+                await self.look(name)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.jitter.around(self.interval)):
+                        await watched.found.wait()
+        finally:
+            if watched.check is not None:
+                await _ended(watched.check)
+            self.watched.pop(name, None)
+
+    def _watched(self, name: str) -> Watched:
+        found = self.watched.get(name)
+        if found is None:
+            drift = Drift(
+                name, self.store, self.queue, self.memory, self.gatherer, self.seals, self.clock, self.metrics
+            )
+            found = self.watched[name] = Watched(drift)
+        return found
 
     async def look(self, name: str) -> None:
         """One look at one gateway, and its status."""
+        watched = self._watched(name)
+        watched.found.clear()
         gateway = self.store.gateway(name)
         if gateway is None:
             return
-        watched = self.watched.setdefault(name, Watched())
         handle = self.pool.handle(name)
         if handle is not None:
             await self._probe(gateway, handle, watched)
@@ -100,9 +145,8 @@ class GatewayKeeper:
         name = gateway.meta.name
         try:
             watched.version = (await handle.driver.probe()).version
-            await self._missing_apis(name, handle)
-            if await self._sentinel_lost(name, handle, watched) or self.clock.monotonic() >= watched.next_check:
-                await self._check(gateway, handle, watched)
+            await watched.drift.ask_missing(handle)
+            lost = await watched.drift.sentinel_lost(gateway, handle)
         except GatewayError as error:
             if watched.fault is None:
                 log.warning("gateway %s: %s", name, error)
@@ -113,96 +157,76 @@ class GatewayKeeper:
         released = self.queue.release(f"gateway/{name}")
         if recovered:
             log.info("gateway %s can be used again; %d waiting Clients released", name, released)
+        await self._start_check(gateway, handle, watched, lost=lost)
+        if watched.vanished != handle.apis_vanished:
+            watched.vanished = handle.apis_vanished
+            watched.drift.wake_missing(handle)
 
-    async def _missing_apis(self, name: str, handle: Handle) -> None:
-        """Ask again for the APIs that were not there; the Clients that want them are looked at when one appears."""
-        missing = list(handle.missing)
-        if missing and await handle.check_apis(missing):
-            for api in missing:
-                if api not in handle.missing:
-                    log.info("gateway %s: API %s is published now", name, api)
-                    for key in self.store.clients_using_api(api):
-                        self.queue.forget(key)
-                        self.queue.add(key)
-
-    # Drift -------------------------------------------------------------------------------------------------------
-
-    async def _sentinel_lost(self, name: str, handle: Handle, watched: Watched) -> bool:
-        """Read one published registration, another one each time; True when it is gone."""
-        client = next(watched.sentinel, None)
-        if client is None:
-            watched.sentinel = self._published_on(name)
-            client = next(watched.sentinel, None)
-        return client is not None and not await self._read(client, name, handle)
-
-    def _published_on(self, name: str) -> Iterator[ClientObject]:
-        """The Clients with something published there that nobody is changing right now."""
-        for key in self.store.clients_on_gateway(name):
-            client = self.store.client(key.namespace, key.name)
-            if client is not None and not self.gatherer.recorded(client, name).empty:
-                yield client
-
-    async def _read(self, client: ClientObject, name: str, handle: Handle) -> bool:
-        """Read one Client back; what differs from what was known goes into memory and the Client into the queue. False when it is gone."""
-        current = self.store.client_by_uid(client.meta.uid)
-        memory = self.memory.known(client.meta.uid)
-        identity = current.status.identity if current is not None else None
-        if current is None or identity is None or memory is None or name not in memory.live:
-            return True
-        before = memory.live[name]
-        found = await handle.driver.read(identity_of(identity))
-        if memory.live.get(name) is not before:
-            # A pass over the Client changed the gateway while we read: what we saw is of no use.
-            return True
-        recorded = self.gatherer.recorded(current, name)
-        if recorded.empty:
-            return True
-        now = self.clock.now()
-        seen = fact(found, recorded=recorded, uid=current.meta.uid, api_key="", seals=self.seals, now=now)
-        if (seen.state, seen.digest) != (before.state, before.digest):
-            memory.saw(name, seen)
-            self.queue.add(Key("Client", current.meta.namespace, current.meta.name))
-        return seen.state is not Live.ABSENT
-
-    async def _check(self, gateway: GatewayObject, handle: Handle, watched: Watched) -> None:
-        """Compare all that is published with what the gateway lists; what is listed is read at the pace of the gateway's limits."""
-        name = gateway.meta.name
+    async def _start_check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, lost: bool) -> None:
+        """Begin a full check when one is due, or at once and in haste when a registration was lost."""
+        due = self.clock.monotonic() >= watched.next_check and not watched.checking
+        hasty = lost and not (watched.checking and watched.urgent)
+        if not due and not hasty:
+            return
+        if watched.check is not None:
+            await _ended(watched.check)
+            if not watched.check.cancelled():
+                watched.check.result()
         interval = gateway.drift_interval or self.drift_interval
         watched.next_check = self.clock.monotonic() + self.jitter.around(interval)
-        clients = list(self._published_on(name))
-        ours = {_listed_as(i) for c in clients if (i := c.status.identity) is not None}
-        organizations = {i.organization for c in clients if (i := c.status.identity) is not None} | set(
-            await handle.driver.organizations()
+        watched.urgent = hasty
+        seconds = 0.0 if hasty else interval * CHECK_SHARE
+        watched.check = asyncio.create_task(
+            self._check(gateway, handle, watched, seconds=seconds), name=f"check-{gateway.meta.name}"
         )
-        listed: set[str] = set()
-        for organization in sorted(organizations):
-            listed |= {f"{organization}/{name}" for name in await handle.driver.client_ids(organization)}
-        watched.foreign = len(listed - ours)
-        lost = 0
-        for client in clients:
-            identity = client.status.identity
-            if identity is not None and _listed_as(identity) not in listed:
-                lost += not await self._read(client, name, handle)
-        if lost:
-            log.warning("gateway %s lost %d of %d registrations; they are being put back", name, lost, len(clients))
-        for client in clients:
-            await self._read(client, name, handle)
-        watched.checked_at = self.clock.monotonic()
+
+    async def _check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, seconds: float) -> None:
+        try:
+            await watched.drift.check(gateway, handle, seconds=seconds, found=watched.found.set)
+        except GatewayError as error:
+            # The next look says what is wrong with the gateway; the check is due again with the first one that works.
+            log.info("gateway %s: the check was broken off: %s", gateway.meta.name, error)
+            watched.next_check = float("-inf")
+            return
+        watched.found.set()
 
     # Status ------------------------------------------------------------------------------------------------------
+
+    def _counts(self, gateway: GatewayObject) -> tuple[int, int]:
+        """How many registrations there should be, and how many of them are not there; a blocked Client's is in neither.
+
+        Clients that have waited for their heal for longer than the grace are asked to say so, ahead of all heals: a slow gateway may take minutes.
+        """
+        name, healing, stopped = gateway.meta.name, 0, 0
+        waiting: list[tuple[float, Key]] = []
+        for uid in self.memory.absent_from(name):
+            client, identity = self.store.client_by_uid(uid), self.store.identity(uid)
+            if client is None or identity is None or name not in (row[0] for row in client.standing):
+                continue
+            _, organization, client_id, version = identity
+            blocked = gateway.block(organization=organization, client_id=client_id, version=version) is not None
+            stopped += blocked
+            healing += not blocked
+            key = Key("Client", client.meta.namespace, client.meta.name)
+            if not blocked and self._waited(name, uid):
+                waiting.append((self.store.published_since(name, key) or 0.0, key))
+        for _, key in sorted(waiting):
+            self.queue.add(key, urgent=True)
+        return self.store.published_count(name) - stopped, healing
+
+    def _waited(self, name: str, uid: str) -> bool:
+        """Whether the Client has waited for its heal long enough to say so, and was not asked to yet."""
+        memory = self.memory.of(uid)
+        since = memory.live[name].since if name in memory.live else 0.0
+        if not since or memory.told == since or self.clock.now() < since + self.grace:
+            return False
+        memory.tell, memory.told = True, since
+        return True
 
     async def _write(self, gateway: GatewayObject, handle: Handle | None, watched: Watched) -> None:
         if handle is not None and not watched.probed:
             return
-        expected = healing = 0
-        for key in self.store.clients_on_gateway(gateway.meta.name):
-            client = self.store.client(key.namespace, key.name)
-            memory = self.memory.known(client.meta.uid) if client is not None else None
-            fact_ = memory.live.get(gateway.meta.name) if memory is not None else None
-            if client is None or client.phase not in ("Registered", "UnpublishedChanges", "Ready"):
-                continue
-            expected += 1
-            healing += fact_ is not None and fact_.state is Live.ABSENT
+        expected, healing = self._counts(gateway)
         new = gateway_status(
             gateway,
             credentials=handle is not None,
@@ -211,9 +235,10 @@ class GatewayKeeper:
             version=watched.version,
             expected=expected,
             healing=healing,
-            foreign=watched.foreign,
+            foreign=watched.drift.foreign,
             missing=len(handle.missing) if handle is not None else 0,
             now=self.clock.now(),
+            vanished=handle is not None and handle.apis_vanished,
         )
         old = gateway.raw_status
         if new == old:
@@ -235,9 +260,11 @@ class GatewayKeeper:
             self.ingest.own_write("RuntimeGateway", raw)
 
 
-def _listed_as(identity: IdentityStatus) -> str:
-    """How a gateway lists a Client: one call names the ids of an organization, without versions."""
-    return f"{identity.organization}/{identity.client_id}"
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancel the tasks and wait for their end; what they raised was dealt with where it matters."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _ready(status: dict[str, object]) -> object:

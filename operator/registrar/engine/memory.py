@@ -20,7 +20,8 @@ class ClientMemory:
 
     `fault_since` outlives a pass so that a lasting fault can be told from a blip; `hold_until` keeps calls back while an ambiguous one may still
     land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
-    read or written consistently.
+    read or written consistently. `tell` asks the next pass to say what is lost before anything is done about it; `told` is the loss for which that was
+    asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -30,6 +31,10 @@ class ClientMemory:
     suspect_until: float = 0.0
     term: int = -1
     verified: bytes = b""
+    uid: str = ""
+    absent: dict[str, set[str]] = field(default_factory=dict)
+    tell: bool = False
+    told: float = 0.0
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""
@@ -38,6 +43,8 @@ class ClientMemory:
             fact = replace(fact, since=before.since)
         self.live[gateway] = fact
         self.fault_since.pop(gateway, None)
+        rows = self.absent.setdefault(gateway, set())
+        (rows.add if fact.state is Live.ABSENT else rows.discard)(self.uid)
 
     def forget_live(self, gateway: str) -> None:
         """From now on it is not known what the gateway has."""
@@ -63,12 +70,13 @@ class Memory:
     def __init__(self) -> None:
         """Start with nothing known."""
         self._clients: dict[str, ClientMemory] = {}
+        self._absent: dict[str, set[str]] = {}
 
     def of(self, uid: str) -> ClientMemory:
         """The memory of the Client with that UID."""
         found = self._clients.get(uid)
         if found is None:
-            found = self._clients[uid] = ClientMemory()
+            found = self._clients[uid] = ClientMemory(uid=uid, absent=self._absent)
         return found
 
     def known(self, uid: str) -> ClientMemory | None:
@@ -78,7 +86,9 @@ class Memory:
     def drop(self, uid: str) -> None:
         """Forget a Client that is gone."""
         self._clients.pop(uid, None)
+        for rows in self._absent.values():
+            rows.discard(uid)
 
-    def absent(self, uid: str, gateway: str, *, now: float) -> None:
-        """The gateway was seen without the Client."""
-        self.of(uid).saw(gateway, LiveFact(state=Live.ABSENT, since=now))
+    def absent_from(self, gateway: str) -> frozenset[str]:
+        """The UIDs of the Clients that the gateway was last seen without."""
+        return frozenset(self._absent.get(gateway, ()))

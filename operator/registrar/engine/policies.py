@@ -51,6 +51,8 @@ class PolicyReconciler:
         policy = self.store.policy(key.namespace, key.name)
         if policy is None or policy.meta.deleting:
             return "success"
+        if self._early(key, policy):
+            return "success"
         effective, live = await self._counts(policy)
         new = self._status(policy, effective=effective, live=live)
         old = policy.raw_status
@@ -62,6 +64,15 @@ class PolicyReconciler:
             self.queue.add_at(key, due)
             return "success"
         return await self._write(key, policy, old=old, new=new)
+
+    def _early(self, key: Key, policy: PolicyObject) -> bool:
+        """Whether only counters could be new, and those were written a moment ago: a fan-out to thousands must not count them all again and again."""
+        due = self._written.get(policy.meta.uid, float("-inf")) + self.counter_interval
+        accepted = self._accepted(policy)
+        if self.clock.now() >= due or (accepted.status, accepted.reason) != _accepted(policy.raw_status):
+            return False
+        self.queue.add_at(key, due)
+        return True
 
     async def _write(self, key: Key, policy: PolicyObject, *, old: dict[str, Any], new: dict[str, Any]) -> str:
         try:

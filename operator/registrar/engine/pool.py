@@ -24,18 +24,33 @@ from registrar.seam import Seam
 
 log = logging.getLogger(__name__)
 
+VANISHED_SHARE = 0.2
+VANISHED_LEAST = 10
+"""From which share, and from how many, of the APIs with contracts on the gateway itself is taken to be wrong."""
+
 
 @dataclass(slots=True)
 class Handle:
-    """One gateway that can be called. `missing` are APIs that it said it does not have; `endpoints` the URLs to call."""
+    """One gateway that can be called.
+
+    `missing` are APIs that it said it does not have; it is replaced, never changed, so that views share it. `contracted` are those for which something is
+    published there, as of the last full check; `endpoints` the URLs to call.
+    """
 
     name: str
     driver: GatewayDriver
     breaker: CircuitBreaker
     signature: tuple[object, ...]
     renderable: frozenset[str]
-    missing: set[ApiRef] = field(default_factory=set)
+    missing: frozenset[ApiRef] = frozenset()
     endpoints: dict[ApiRef, str] = field(default_factory=dict)
+    contracted: frozenset[ApiRef] = frozenset()
+
+    @property
+    def apis_vanished(self) -> bool:
+        """Whether so many APIs with contracts are gone that the gateway is what is wrong, not the contracts."""
+        gone = len(self.missing & self.contracted)
+        return gone >= VANISHED_LEAST and gone > VANISHED_SHARE * len(self.contracted)
 
     async def endpoint(self, api: ApiRef) -> str:
         """The URL at which `api` is called; asked for once."""
@@ -47,11 +62,12 @@ class Handle:
 
     async def check_apis(self, apis: list[ApiRef]) -> bool:
         """Ask for each API whether it is published; True when something was learnt."""
-        before = set(self.missing)
+        learnt = False
         for api in apis:
             there = await self.driver.api_published(organization=api.organization, api=api.name, version=api.version)
-            (self.missing.discard if there else self.missing.add)(api)
-        return self.missing != before
+            learnt |= there is (api in self.missing)
+            self.missing = self.missing - {api} if there else self.missing | {api}
+        return learnt
 
 
 class Pool:
@@ -111,7 +127,11 @@ class Pool:
 
     def missing_apis(self) -> Mapping[str, frozenset[ApiRef]]:
         """The APIs that are known not to be published, by gateway."""
-        return {name: frozenset(handle.missing) for name, handle in self._handles.items() if handle.missing}
+        return {name: handle.missing for name, handle in self._handles.items() if handle.missing}
+
+    def vanished(self) -> frozenset[str]:
+        """The gateways from which so many APIs are gone that no contract is to blame."""
+        return frozenset(name for name, handle in self._handles.items() if handle.apis_vanished)
 
     def _make(self, gateway: GatewayObject, credentials: tuple[str, str], signature: tuple[object, ...]) -> Handle:
         limits = GatewayLimits(

@@ -98,8 +98,9 @@ class ClientReconciler:
     async def _pass(self, key: Key, client: ClientObject) -> str:
         faults: dict[str, GatewayFault] = {}
         self._recheck(key, client)
+        telling = self._telling(key, client)
         for _ in range(MOST_STEPS):
-            gathered = self.gatherer.view(client, faults)
+            gathered = self.gatherer.view(client, faults, telling=telling)
             await self._learn_endpoints(gathered, faults)
             decision = decide(gathered.view)
             effect = decision.effect
@@ -179,6 +180,15 @@ class ClientReconciler:
             except GatewayError as error:
                 memory = self.memory.of(gathered.view.client.meta.uid)
                 faults[snapshot.gateway] = memory.fault(snapshot.gateway, fault_of(error), now=self.clock.now())
+
+    def _telling(self, key: Key, client: ClientObject) -> bool:
+        """Whether this pass only says what is lost; the Client then takes its turn again behind those that waited before it."""
+        memory = self.memory.known(client.meta.uid)
+        if memory is None or not memory.tell:
+            return False
+        memory.tell = False
+        self.queue.add(key)
+        return True
 
     def _recheck(self, key: Key, client: ClientObject) -> None:
         """While an ambiguous call may still land, what the gateway has is read again and again."""

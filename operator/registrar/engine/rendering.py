@@ -1,8 +1,8 @@
 """From snapshots to what a gateway is sent, and from what it returns to facts.
 
 Invariants: a contract is rendered with its whole chain of policies or `Unrenderable` is raised; only contracts whose API the gateway has
-are sent; surgery keeps what the gateway returned byte for byte and only leaves contracts out.
-What this module deliberately does not do: send anything.
+are sent.
+What this module deliberately does not do: send anything, or edit what a gateway returned (see `surgery`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import orjson
 from registrar.errors import RegistrarError
 from registrar.gateways.apiman.wire import parse_policy, render_policy
 from registrar.gateways.base import Identity, Registration, WireContract, WirePolicy
+from registrar.lifecycle.drift import drift
 from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import IdentityStatus, PublishedPolicy, Snapshot, canonical
@@ -64,13 +65,6 @@ def wire_policy(policy: PublishedPolicy, config_of: ConfigOf) -> WirePolicy:
     return render_policy(type=policy.type, config=orjson.loads(config))
 
 
-def without(found: Registration, target: Snapshot, *, api_key: str) -> Registration:
-    """Surgery: what the gateway returned, less the contracts that `target` does not have."""
-    kept = {(entry.organization, entry.api, entry.version) for entry in target.contracts if entry.live}
-    contracts = tuple(c for c in found.contracts if (c.organization, c.api, c.version) in kept)
-    return replace(found, api_key=api_key, contracts=contracts)
-
-
 def fingerprint(policy: WirePolicy) -> str:
     """Equal for equal wire forms; shows nothing of the configuration."""
     return hashlib.sha256(f"{policy.implementation}\0{policy.config}".encode()).hexdigest()
@@ -109,7 +103,7 @@ def fact(
     """What a reading says.
 
     `recorded` is what this operator last published there. A registration under another key is ours only when a genuine snapshot says that
-    something of ours must be there: then somebody changed it, and that is drift.
+    something of ours must be there: then somebody changed it, and that is drift, which is said in words.
     """
     genuine = recorded.empty or seals.genuine(recorded, uid=uid)
     if found is None:
@@ -118,8 +112,13 @@ def fact(
     published = genuine and not recorded.empty
     if not published and found.api_key != api_key:
         return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
-    contracts = () if published else tuple(_live(contract) for contract in found.contracts)
-    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
+    if published and digest == recorded.hash:
+        return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now)
+    contracts = tuple(_live(contract) for contract in found.contracts)
+    if not published:
+        return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
+    differs = drift(recorded, contracts, key_differs=bool(api_key) and found.api_key != api_key)
+    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now, drift=differs)
 
 
 def _live(contract: WireContract) -> LiveContract:

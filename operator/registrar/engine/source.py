@@ -18,6 +18,7 @@ from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.store import Change, Store
 from registrar.resources.objects import (
+    Block,
     ClientObject,
     ContractObject,
     GatewayObject,
@@ -101,15 +102,23 @@ class Ingest:
         keys = self._keys(change)
         substantial = _substantial(change)
         low = len(keys) > _FAN_OUT
-        urgent = change.new is None or change.new.meta.deleting or _may_withdraw(change)
+        urgent = not low and (change.new is None or change.new.meta.deleting or _may_withdraw(change))
+        stopped = _stopped(change)
         for key in keys:
             if substantial:
                 if change.kind != "Secret":
                     self._arrivals.note(key)
                 self._queue.forget(key)
-            self._queue.add(key, urgent=urgent, low=low)
+            self._queue.add(key, urgent=urgent or bool(stopped and self._stops(stopped, key)), low=low)
         if substantial:
             self._statuses(change)
+
+    def _stops(self, stopped: frozenset[Block], key: Key) -> bool:
+        """Whether the emergency stop may be about that Client: it must not wait behind the rest."""
+        client = self.store.client(key.namespace, key.name)
+        return client is not None and any(
+            block.client_id == client.client_id and block.version in ("", client.version) for block in stopped
+        )
 
     def _keys(self, change: Change) -> set[Key]:
         """The Clients that the change matters to; none for what only a status of ours or a label of theirs has changed."""
@@ -180,6 +189,14 @@ def _states(change: Change) -> tuple[NamespaceObject | None, NamespaceObject | N
     """A namespace before and after a change."""
     old, new = change.old, change.new
     return old if isinstance(old, NamespaceObject) else None, new if isinstance(new, NamespaceObject) else None
+
+
+def _stopped(change: Change) -> frozenset[Block]:
+    """The entries that are new on a RuntimeGateway's block list."""
+    if not isinstance(change.new, GatewayObject):
+        return frozenset()
+    before = change.old.blocked if isinstance(change.old, GatewayObject) else ()
+    return frozenset(change.new.blocked) - frozenset(before)
 
 
 def _substantial(change: Change) -> bool:

@@ -26,6 +26,7 @@ from registrar.resources.objects import (
     SecretObject,
     TargetRef,
 )
+from registrar.resources.status import Snapshot
 
 _TOMBSTONES = 20_000
 
@@ -69,6 +70,7 @@ class Store:
         self._by_secret: dict[Name, set[str]] = defaultdict(set)
         self._by_gateway: dict[str, set[Name]] = defaultdict(set)
         self._gateways_of: dict[Name, tuple[str, ...]] = {}
+        self._standing: dict[str, dict[Name, float]] = defaultdict(dict)
         self._identities: dict[tuple[str, str, str, str], str] = {}
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._keys: dict[str, str] = {}
@@ -135,10 +137,13 @@ class Store:
                 self._client_uids[item.meta.uid] = name
                 self._by_secret[(name[0], item.secret_name)].add(name[1])
                 self._place(name, item)
+                for gateway, since in item.standing:
+                    self._standing[gateway][name] = since
                 self.phases[(kind, item.phase)] += 1
             case ContractObject():
                 self._contracts_of[(name[0], item.client)].add(name[1])
-                self._by_plan[(item.api.organization, item.plan)].add(name)
+                for plan in _plans(item):
+                    self._by_plan[(item.api.organization, plan)].add(name)
                 self._by_api[(item.api.organization, item.api.name)].add(name)
                 self.phases[(kind, item.status.phase)] += 1
             case PolicyObject():
@@ -157,10 +162,13 @@ class Store:
                 _discard(self._by_secret, (name[0], item.secret_name), name[1])
                 for gateway in self._gateways_of.pop(name, ()):
                     _discard(self._by_gateway, gateway, name)
+                for gateway, _ in item.standing:
+                    self._standing[gateway].pop(name, None)
                 self.phases[(kind, item.phase)] -= 1
             case ContractObject():
                 _discard(self._contracts_of, (name[0], item.client), name[1])
-                _discard(self._by_plan, (item.api.organization, item.plan), name)
+                for plan in _plans(item):
+                    _discard(self._by_plan, (item.api.organization, plan), name)
                 _discard(self._by_api, (item.api.organization, item.api.name), name)
                 self.phases[(kind, item.status.phase)] -= 1
             case PolicyObject():
@@ -199,6 +207,10 @@ class Store:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
         self._keys.pop(self._key_of.pop(uid, ""), None)
+
+    def identity(self, uid: str) -> tuple[str, str, str, str] | None:
+        """The gateway, organization, clientId and version that the Client with that UID holds."""
+        return self._identity_of.get(uid)
 
     # Finding ----------------------------------------------------------------------------------------------------
 
@@ -276,14 +288,20 @@ class Store:
         names = sorted(self._contracts_of.get((namespace, client), ()))
         return tuple(found for name in names if (found := self.contract(namespace, name)) is not None)
 
-    def policies_for(self, client: ClientObject, contracts: Iterable[ContractObject]) -> tuple[PolicyObject, ...]:
-        """The Policies that may be in the chain of one of these Contracts of the Client, by name."""
+    def policies_for(
+        self, client: ClientObject, contracts: Iterable[ContractObject], *, published: Iterable[Snapshot] = ()
+    ) -> tuple[PolicyObject, ...]:
+        """The Policies that may be in the chain of one of these Contracts of the Client, or of what is published of it, by name."""
         namespace = client.meta.namespace
         names = set(self._policies.get(("Client", namespace, client.meta.name), ()))
         for contract in contracts:
             names |= self._policies.get(("Contract", namespace, contract.meta.name), set())
             names |= self._policies.get(("Plan", contract.api.organization, contract.plan), set())
             names |= self._policies.get(("API", contract.api.organization, contract.api.name), set())
+        for snapshot in published:
+            names |= {_name_in(policy.id) for policy in snapshot.policies}
+            for entry in snapshot.contracts:
+                names |= self._policies.get(("Plan", entry.organization, entry.plan), set())
         return tuple(found for name in sorted(names) if (found := self.policy(*name)) is not None)
 
     def clients_affected_by(self, policy: PolicyObject) -> set[Key]:
@@ -302,9 +320,8 @@ class Store:
         return keys
 
     def clients_using_api(self, api: ApiRef) -> set[Key]:
-        """The Clients with a Contract for that API version."""
-        names = self._by_api.get((api.organization, api.name), set())
-        return self._clients_of(n for n in names if (c := self.contract(*n)) is not None and c.api == api)
+        """The Clients with a Contract for that API, whatever version: another one than the Contract now names may be published."""
+        return self._clients_of(self._by_api.get((api.organization, api.name), ()))
 
     def clients_of_secret(self, namespace: str, name: str) -> set[Key]:
         """The Clients whose key is, or will be, in that Secret."""
@@ -314,6 +331,18 @@ class Store:
         """The Clients that are published on the gateway, or whose identity is there."""
         for namespace, name in sorted(self._by_gateway.get(gateway, ())):
             yield Key("Client", namespace, name)
+
+    def published_count(self, gateway: str) -> int:
+        """How many Clients are published on the gateway."""
+        return len(self._standing.get(gateway, ()))
+
+    def published_on(self, gateway: str) -> list[Key]:
+        """The Clients that are published on the gateway, by name: for a walk over all of them, never for an event."""
+        return [Key("Client", *name) for name in sorted(self._standing.get(gateway, ()))]
+
+    def published_since(self, gateway: str, key: Key) -> float | None:
+        """Since when the Client is published on the gateway, in seconds since the epoch; None when it is not."""
+        return self._standing.get(gateway, {}).get((key.namespace, key.name))
 
     def all_clients(self) -> Iterator[Key]:
         """Every Client, and every one that a Contract names though it does not exist."""
@@ -325,6 +354,17 @@ class Store:
         return {
             Key("Client", name[0], found.client) for name in contracts if (found := self.contract(*name)) is not None
         }
+
+
+def _plans(contract: ContractObject) -> set[str]:
+    """The plan that the Contract names and the one that is published, where a change in place waits."""
+    return {contract.plan, contract.status.live_plan or contract.plan}
+
+
+def _name_in(identifier: str) -> Name:
+    """The Policy's name in a published policy's id (see `lifecycle.chain.policy_id`)."""
+    namespace, _, name = identifier.partition(":")[2].partition("/")
+    return namespace, name
 
 
 def _newer(new: Meta, old: Meta) -> bool:

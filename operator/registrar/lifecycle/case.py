@@ -51,6 +51,14 @@ class Case:
         fact = self.live(gateway)
         return fact.state is Live.OURS and fact.digest == self.published[gateway].hash
 
+    def heals(self, gateway: str) -> bool:
+        """Whether drift is mended there, not only reported."""
+        return gateway in self.view.correcting
+
+    def loss_said_at(self, gateway: str) -> float:
+        """From when on a loss is said, in seconds since the epoch: a quick heal costs no status."""
+        return self.live(gateway).since + self.view.grace
+
     def usable(self, gateway: str) -> bool:
         """Whether the gateway may be called now: no fault stands."""
         return gateway not in self.view.faults
@@ -58,6 +66,11 @@ class Case:
     def writable(self, gateway: str) -> bool:
         """Whether the gateway may be changed now."""
         return self.usable(gateway) and gateway in self.view.managed
+
+    @property
+    def vanished(self) -> frozenset[str]:
+        """The gateways from which so many APIs are gone that no Contract is to blame."""
+        return self.view.objects.vanished if self.view.objects is not None else frozenset()
 
     @property
     def anything_published(self) -> bool:
@@ -83,6 +96,27 @@ class Case:
         """Whether the contract's API is known to be gone from the gateway."""
         api = ApiRef(contract.organization, contract.api, contract.version)
         return api in self.view.missing_apis.get(gateway, frozenset())
+
+    def lacks(self, contract: PublishedContract) -> bool:
+        """Whether the contract can't be rendered anew: a policy of its chain is gone, and its configuration was not kept."""
+        return not self.view.lacking.isdisjoint(contract.policies)
+
+    def renewable(self, snapshot: Snapshot) -> Snapshot:
+        """The same as `pushable` where nothing is live to be edited: a contract without its whole chain is not sent."""
+        pushable = self.pushable(snapshot)
+        contracts = tuple(replace(c, live=c.live and not self.lacks(c)) for c in pushable.contracts)
+        return replace(pushable, contracts=contracts)
+
+    def sendable(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot as it can be sent now: by surgery where the gateway has what is published, else anew."""
+        if not self.serves(snapshot.gateway):
+            return self.renewable(snapshot)
+        pushable = self.pushable(snapshot)
+        contracts = tuple(
+            now if before.live or not self.lacks(before) else before
+            for now, before in zip(pushable.contracts, snapshot.contracts, strict=True)
+        )
+        return replace(pushable, contracts=contracts)
 
     def pushable(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with `live` set on the contracts whose API the gateway has: only those are sent."""
@@ -147,7 +181,11 @@ def _retire(view: View, verb: str) -> bool:
     if view.status.retired_by in ("", "Spec"):
         return False
     undone = (
-        verb == REREGISTER and view.now >= view.settled_at and not view.client.paused and view.desired.problem is None
+        verb == REREGISTER
+        and view.now >= view.settled_at
+        and not view.client.paused
+        and view.desired.problem is None
+        and not view.blocked
     )
     return not undone
 

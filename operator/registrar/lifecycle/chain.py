@@ -87,6 +87,7 @@ def published(policy: PolicyObject, *, level: str, namespace: str) -> PublishedP
         rollout=rollout(policy),
         config=policy.config if own else "",
         digest="" if own else config_digest(policy),
+        order=policy.order,
     )
 
 
@@ -97,4 +98,9 @@ def policy_id(policy: PolicyObject, *, level: str) -> str:
 
 def config_digest(policy: PolicyObject) -> str:
     """A digest of the policy's type and configuration, for what is kept without the configuration itself."""
-    return hashlib.sha256(f"{policy.type}\0{policy.config}".encode()).hexdigest()[:32]
+    return digest_of(f"{policy.type}\0{policy.config}")
+
+
+def digest_of(text: str) -> str:
+    """The digest of a type and a configuration, joined by a zero."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

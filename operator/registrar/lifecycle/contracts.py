@@ -57,6 +57,8 @@ def _status(case: Case, verdict: Verdict, word: str) -> ContractStatus | None:
     entry = next((e for e in snapshot.contracts if e.uid == contract.meta.uid), None) if snapshot else None
     if entry is not None and not case.known(gateway):
         return None
+    if gateway in case.view.blocked and verdict.state is VerdictState.VALID and word != RETIRED:
+        return _pending(contract, Reason.BLOCKED, reasons.blocked_contract(gateway), at=case.now)
     if entry is not None and word != RETIRED:
         return _published(case, verdict, entry)
     if verdict.state is not VerdictState.VALID:
@@ -82,11 +84,21 @@ def _published(case: Case, verdict: Verdict, entry: PublishedContract) -> Contra
     api = ApiRef(entry.organization, entry.api, entry.version)
     endpoint = case.view.endpoints.get((gateway, api), contract.status.endpoint)
     if case.missing(gateway, entry):
+        if gateway in case.vanished:
+            text = reasons.apis_vanished(api=str(api), gateway=gateway)
+            return _build(contract, PENDING, _ready(FALSE, Reason.APIS_MISSING, text), gateway=gateway, at=case.now)
         text = reasons.api_not_published(api=str(api), gateway=gateway)
         return _build(contract, PENDING, _ready(FALSE, Reason.API_NOT_PUBLISHED, text), gateway=gateway, at=case.now)
+    if case.lacks(entry) and not entry.live:
+        text = reasons.policy_lost(gateway)
+        ready = _ready(FALSE, Reason.POLICY_UNRESOLVED, text)
+        return _build(contract, PENDING, ready, gateway=gateway, at=case.now)
     if not case.serves(gateway):
-        if contract.status.phase and case.view.now < case.live(gateway).since + case.view.grace:
+        if contract.status.phase and case.heals(gateway) and case.view.now < case.loss_said_at(gateway):
             return contract.status
+        if not case.heals(gateway):
+            text = reasons.contract_drifted(gateway)
+            return _build(contract, PENDING, _ready(FALSE, Reason.DRIFTED, text), gateway=gateway, at=case.now)
         text = reasons.gateway_reset(gateway)
         return _build(contract, PENDING, _ready(FALSE, Reason.GATEWAY_RESET, text), gateway=gateway, at=case.now)
     exact = (entry.plan, api) == (contract.plan, contract.api)

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from registrar.lifecycle.block import blocked_gateways, was_blocked
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.expiry import expired, turning_points
 from registrar.lifecycle.grants import withdrawn
+from registrar.lifecycle.immediate import with_immediate, words
 from registrar.lifecycle.keep import with_refused
 from registrar.lifecycle.model import (
     AddFinalizer,
@@ -39,6 +41,7 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
+from registrar.lifecycle.phase import lost
 from registrar.lifecycle.report import notices, refused, report
 from registrar.lifecycle.size import too_large
 from registrar.resources import reasons
@@ -79,6 +82,18 @@ def delete(case: Case) -> Effect | None:
             return effect
     owned = client.api_key.source == "Generated" and case.view.key.state in (KeyState.VALID, KeyState.IN_USE)
     return DeleteSecret() if owned else RemoveFinalizer()
+
+
+def block(case: Case) -> Effect | None:
+    """A Client that a gateway blocks is taken off it at once, paused or not; what was published stays, to come back when the block is lifted."""
+    for gateway in blocked_gateways(case):
+        if case.live(gateway).state in (Live.ABSENT, Live.FOREIGN) or not case.writable(gateway):
+            continue
+        if not case.known(gateway):
+            return ReadLive(gateway)
+        detail = f"blocked on gateway {gateway}: {case.view.blocked[gateway]}"
+        return Unregister(gateway, Why.BLOCKED, detail, keeps=case.published[gateway])
+    return None
 
 
 def record(case: Case) -> Effect | None:
@@ -139,7 +154,26 @@ def revoke(case: Case) -> Effect | None:
         target = _without(published, gone)
         if target.empty:
             return Unregister(gateway, Why.REVOKED, detail)
-        return Push(gateway, case.pushable(target), Why.REVOKED, detail, surgery=case.serves(gateway))
+        return Push(gateway, case.sendable(target), Why.REVOKED, detail, surgery=case.serves(gateway), base=published)
+    return None
+
+
+def roll_out(case: Case) -> Effect | None:
+    """Immediate policies reach what is published at once, in every mode; nothing else is published by it."""
+    view = case.view
+    if case.retire or view.client.paused or view.key.state is not KeyState.VALID or view.objects is None:
+        return None
+    for gateway in case.gateways:
+        published = case.published[gateway]
+        absent = case.live(gateway).state is Live.ABSENT
+        waits = absent and (view.telling or not case.heals(gateway))
+        if published.empty or waits or not _ours_to_change(case, gateway):
+            continue
+        rolled = with_immediate(published, view.objects)
+        target = case.sendable(rolled)
+        if rolled is not published and any(entry.live for entry in target.contracts):
+            detail = words(published, rolled)
+            return Push(gateway, target, Why.ROLLED_OUT, detail, surgery=case.serves(gateway), base=published)
     return None
 
 
@@ -157,24 +191,30 @@ def reregister(case: Case) -> Effect | None:
 
 def heal(case: Case) -> Effect | None:
     """A gateway that does not have what is published gets exactly that again, never unpublished changes."""
-    if case.retire or case.view.client.paused or case.view.key.state is not KeyState.VALID:
+    if case.retire or case.view.client.paused or case.view.key.state is not KeyState.VALID or case.view.telling:
         return None
     for gateway in case.gateways:
         published = case.published[gateway]
         if published.empty or not _ours_to_change(case, gateway):
             continue
-        target = case.pushable(published)
+        target = case.renewable(published)
         returned = any(
             now.live and not before.live for now, before in zip(target.contracts, published.contracts, strict=True)
         )
         if (case.serves(gateway) and not returned) or not any(entry.live for entry in target.contracts):
             continue
-        if case.live(gateway).state is Live.ABSENT:
-            return Push(gateway, target, Why.HEALED, f"gateway {gateway} had lost the registration")
+        absent = case.live(gateway).state is Live.ABSENT
+        if absent and was_blocked(case, gateway):
+            return Push(gateway, target, Why.UNBLOCKED, f"the block on gateway {gateway} was lifted")
         if returned:
             return Push(gateway, target, Why.HEALED, f"an API is back on gateway {gateway}")
-        if gateway in case.view.correcting:
-            return Push(gateway, target, Why.CORRECTED, f"gateway {gateway} had something else")
+        if not case.heals(gateway):
+            continue
+        if absent:
+            detail = f"gateway {gateway} had lost the registration"
+            return Push(gateway, target, Why.HEALED, detail, quiet=gateway not in lost(case))
+        detail = f"gateway {gateway} had something else: {'; '.join(case.live(gateway).drift)}"
+        return Push(gateway, target, Why.CORRECTED, detail)
     return None
 
 
@@ -191,11 +231,20 @@ def publish_automatically(case: Case) -> Effect | None:
     """With `publish: Automatic` a change is published as soon as it has settled; what is refused stays published as it was."""
     if case.view.desired.publish != "Automatic" or not case.pending or not case.any_valid:
         return None
-    if case.retire or not case.settled or not _pushing_allowed(case):
+    if case.retire or not case.settled or not _pushing_allowed(case) or _would_take_down(case):
         return None
     targets = {gateway: _automatic(case, gateway) for gateway in case.gateways}
     differing = [gateway for gateway, target in targets.items() if difference(case.published[gateway], target)]
     return _publish(case, differing, Why.PUBLISHED, targets)
+
+
+def _would_take_down(case: Case) -> bool:
+    """Whether a published contract would go because a Policy of its chain can't be resolved: that never happens unasked."""
+    published = {entry.uid for snapshot in case.published.values() for entry in snapshot.contracts}
+    return any(
+        verdict.reason == Reason.POLICY_UNRESOLVED and verdict.contract.meta.uid in published
+        for verdict in case.view.desired.verdicts
+    )
 
 
 def settle_new(case: Case) -> Effect | None:
@@ -207,12 +256,14 @@ def settle_new(case: Case) -> Effect | None:
 
 RULES: tuple[Rule, ...] = (
     delete,
+    block,
     record,
     finalize,
     provide_key,
     look,
     retire,
     revoke,
+    roll_out,
     reregister,
     publish_automatically,
     heal,
@@ -285,7 +336,8 @@ def _pushing_allowed(case: Case) -> bool:
 
 def _ours_to_change(case: Case, gateway: str) -> bool:
     """Whether the gateway can be changed now and what it has is known not to be somebody else's."""
-    return case.writable(gateway) and case.live(gateway).state in (Live.ABSENT, Live.OURS)
+    free = case.writable(gateway) and gateway not in case.view.blocked
+    return free and case.live(gateway).state in (Live.ABSENT, Live.OURS)
 
 
 def _automatic(case: Case, gateway: str) -> Snapshot:

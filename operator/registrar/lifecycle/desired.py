@@ -145,6 +145,9 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str) ->
         for entry in published.contracts
     )
     if not known and contract.api in objects.missing_apis.get(gateway_name, frozenset()):
+        if gateway_name in objects.vanished:
+            text = reasons.apis_vanished(api=str(contract.api), gateway=gateway_name)
+            return _Judged(Verdict(contract, gateway_name, VerdictState.PENDING, Reason.APIS_MISSING, text))
         text = reasons.api_not_published(api=str(contract.api), gateway=gateway_name)
         return _rejected(contract, gateway_name, Reason.API_NOT_PUBLISHED, text)
     policies = chain(contract, objects.policies, gateway)

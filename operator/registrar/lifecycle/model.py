@@ -51,7 +51,8 @@ class LiveFact:
 
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
-    taken over. `since` (seconds since the epoch) is when the state was first seen.
+    taken over. `since` (seconds since the epoch) is when the state was first seen. `drift` says how a registration of ours differs from what
+    is published, in words.
     """
 
     state: Live = Live.UNKNOWN
@@ -59,6 +60,7 @@ class LiveFact:
     genuine: bool = True
     contracts: tuple[LiveContract, ...] = ()
     since: float = 0.0
+    drift: tuple[str, ...] = ()
 
 
 class Fault(StrEnum):
@@ -107,6 +109,9 @@ class Why(StrEnum):
     CORRECTED = "DriftCorrected"
     RETIRED = "Unregistered"
     DELETED = "Deleted"
+    ROLLED_OUT = "RolledOut"
+    BLOCKED = "Blocked"
+    UNBLOCKED = "Unblocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,8 @@ class Objects:
     """The objects that decide about one Client, as the store has them at `now` (seconds since the epoch).
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
-    can do; `identity_taken` says that another Client holds this one's identity.
+    can do; `identity_taken` says that another Client holds this one's identity. `vanished` are the gateways from which so many APIs are gone that no
+    Contract is to blame.
     """
 
     client: ClientObject
@@ -196,6 +202,7 @@ class Objects:
     identity_taken: bool = False
     access: Access = field(default_factory=lambda: Access())
     now: float = 0.0
+    vanished: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +211,9 @@ class View:
 
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
-    the wire form's fingerprint of each desired policy, by gateway and policy id.
+    the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
+    for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn.
+    `lacking` are the ids of published policies that can't be rendered anew: they were kept by digest only, and their Policy is gone.
     """
 
     now: float
@@ -225,6 +234,10 @@ class View:
     grace: float = 10.0
     action_timeout: float = 600.0
     access: Access = field(default_factory=lambda: Access())
+    objects: Objects | None = None
+    blocked: Mapping[str, str] = field(default_factory=dict)
+    telling: bool = False
+    lacking: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -249,22 +262,29 @@ class ReadLive:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Make the gateway have exactly `target`; with `surgery` what is live is edited instead of rendered anew, ahead of other calls."""
+    """Make the gateway have exactly `target`; with `surgery` what is live is edited instead of rendered anew, ahead of other calls.
+
+    `base` is what surgery starts from: what the gateway is believed to have, with its hash. With `quiet` nothing
+    is recorded when the gateway then has what the status already says: a quick heal costs no write.
+    """
 
     gateway: str
     target: Snapshot
     why: Why
     detail: str = ""
     surgery: bool = False
+    quiet: bool = False
+    base: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unregister:
-    """Take the Client off the gateway."""
+    """Take the Client off the gateway; `keeps` is what stays published all the same, to come back when a block is lifted."""
 
     gateway: str
     why: Why
     detail: str = ""
+    keeps: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

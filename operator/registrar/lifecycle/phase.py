@@ -42,13 +42,16 @@ def nothing_live(case: Case) -> bool:
     return all(case.live(gateway).state in (Live.ABSENT, Live.FOREIGN) for gateway in case.gateways)
 
 
+def deviates(case: Case, gateway: str) -> bool:
+    """Whether the gateway is known not to have what is published there."""
+    return not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
+
+
 def lost(case: Case) -> tuple[str, ...]:
-    """The gateways that should serve the Client, are known not to, and have had the time to be healed."""
+    """The gateways that should serve the Client, are known not to, and have had the time to be healed, or never will be."""
     return tuple(
         gateway
         for gateway in case.gateways
-        if not case.published[gateway].empty
-        and case.known(gateway)
-        and not case.serves(gateway)
-        and case.view.now >= case.live(gateway).since + case.view.grace
+        if deviates(case, gateway)
+        and (gateway in case.view.blocked or not case.heals(gateway) or case.view.now >= case.loss_said_at(gateway))
     )

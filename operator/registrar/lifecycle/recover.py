@@ -9,6 +9,9 @@ Invariants: never invents a contract that the gateway does not have. What this m
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from registrar.lifecycle.chain import IMMEDIATE, digest_of
 from registrar.lifecycle.model import LiveContract, LivePolicy, View
 from registrar.resources.objects import ApiRef, ContractObject
 from registrar.resources.reasons import Reason
@@ -32,9 +35,12 @@ def recovered(view: View, gateway: str, *, registered_at: str) -> Snapshot:
 def _contract(view: View, gateway: str, live: LiveContract, policies: dict[str, PublishedPolicy]) -> PublishedContract:
     owner = _owner(view, gateway, live.api)
     wanted = _wanted(view, gateway, owner)
+    exact = {view.fingerprints.get((gateway, policy.id)) for policy in wanted} & {p.fingerprint for p in live.policies}
     identifiers: list[str] = []
     for position, policy in enumerate(live.policies):
         match = _match(view, gateway, policy, wanted, taken=identifiers)
+        if match is None:
+            match = _older(view, gateway, policy, wanted, taken=identifiers, exact=exact)
         if match is None:
             match = _unmatched(live.api, position, policy)
         policies[match.id] = match
@@ -87,6 +93,25 @@ def _match(
         ),
         None,
     )
+
+
+def _older(
+    view: View,
+    gateway: str,
+    live: LivePolicy,
+    wanted: tuple[PublishedPolicy, ...],
+    *,
+    taken: list[str],
+    exact: set[str | None],
+) -> PublishedPolicy | None:
+    """An Immediate policy in the form that it had before it changed: it must be replaced at once, not kept beside the new one."""
+    for policy in wanted:
+        known = policy.id in taken or view.fingerprints.get((gateway, policy.id)) in exact
+        if known or policy.rollout != IMMEDIATE or policy.type != live.type:
+            continue
+        text = f"{live.type}\0{live.config}"
+        return replace(policy, config=live.config) if policy.config else replace(policy, digest=digest_of(text))
+    return None
 
 
 def _unmatched(api: ApiRef, position: int, policy: LivePolicy) -> PublishedPolicy:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registrar.lifecycle import actions
+from registrar.lifecycle.block import blocked_condition
 from registrar.lifecycle.case import Case, restored_with_unregister
 from registrar.lifecycle.model import KeyState, Live, Notice, Verdict, VerdictState, Why
 from registrar.lifecycle.phase import (
@@ -17,6 +18,7 @@ from registrar.lifecycle.phase import (
     REGISTERED,
     RETIRED,
     UNPUBLISHED_CHANGES,
+    deviates,
     lost,
     nothing_live,
     phase,
@@ -62,7 +64,8 @@ def report(case: Case) -> ClientStatus:
 
 def notices(case: Case) -> tuple[Notice, ...]:
     """The Events that go with the status: one for each change of a gateway that it records, and one for an action that ends."""
-    made = [
+    made = _drift_notices(case)
+    made += [
         Notice(effected.why, effected.detail or f"{effected.why} on gateway {gateway}.")
         for gateway, effected in sorted(case.view.effected.items())
     ]
@@ -75,6 +78,14 @@ def notices(case: Case) -> tuple[Notice, ...]:
             )
             made.append(Notice(reason, f"{verb}: {new.message}", warning=new.outcome == actions.FAILED))
     return tuple(made)
+
+
+def _drift_notices(case: Case) -> list[Notice]:
+    """An Event when drift that is only reported is found, or is another one than before."""
+    found, before = drifted_condition(case), conditions.find(case.view.status.conditions, conditions.DRIFTED)
+    if found is None or (before is not None and before.message == found.message[: conditions.MESSAGE_LIMIT]):
+        return []
+    return [Notice(Reason.DRIFTED, found.message, warning=True)]
 
 
 # Actions -------------------------------------------------------------------------------------------------------------
@@ -131,6 +142,8 @@ def refused(case: Case) -> str:
         return reasons.ACTION_REFUSED_STATE
     if view.client.paused:
         return reasons.ACTION_REFUSED_PAUSED
+    if view.blocked:
+        return reasons.ACTION_REFUSED_BLOCKED
     if view.desired.problem is not None:
         return reasons.action_not_accepted(view.desired.problem.reason)
     if not case.any_valid and not view.status.retired_by:
@@ -237,11 +250,23 @@ def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     registered, published = _registered(case, word), _published(case)
     ready, extra = _ready(case, word, blockers=(accepted, resolved, registered, published))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
-    return (ready, registered, published, accepted, resolved, *extra, *paused)
+    special = tuple(row for row in (blocked_condition(case), drifted_condition(case)) if row is not None)
+    return (ready, registered, published, accepted, resolved, *extra, *paused, *special)
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
     return Condition(type=type_, status=status, reason=str(reason), message=message)
+
+
+def drifted_condition(case: Case) -> Condition | None:
+    """The first gateway that does not have what is published where that is only reported; None when there is none."""
+    for gateway in case.gateways:
+        if case.heals(gateway) or not deviates(case, gateway) or gateway in case.view.blocked:
+            continue
+        difference = "; ".join(case.live(gateway).drift) or "the registration is gone"
+        text = reasons.drifted(gateway=gateway, difference=difference)
+        return _condition(conditions.DRIFTED, TRUE, Reason.DRIFTED, text)
+    return None
 
 
 def _accepted(case: Case) -> Condition:
@@ -284,6 +309,12 @@ def _registered(case: Case, word: str) -> Condition:
         by_spec = case.view.client.state == "Retired"
         text = reasons.retired(by_spec=by_spec, name=case.view.client.meta.name)
         return _condition(type_, FALSE, Reason.RETIRED, text)
+    stopped = blocked_condition(case)
+    if stopped is not None:
+        return _condition(type_, FALSE, Reason.BLOCKED, stopped.message)
+    drifted = drifted_condition(case)
+    if drifted is not None:
+        return _condition(type_, FALSE, Reason.DRIFTED, drifted.message)
     gone = lost(case)
     if gone:
         return _condition(type_, FALSE, Reason.GATEWAY_RESET, reasons.gateway_reset(gone[0]))
@@ -318,8 +349,11 @@ def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[C
     for blocker in (accepted, resolved):
         if blocker.status == FALSE:
             return _condition(type_, FALSE, blocker.reason, blocker.message), (_stalled(blocker),)
-    if registered.reason == Reason.ALREADY_EXISTS:
+    if registered.reason in (Reason.ALREADY_EXISTS, Reason.DRIFTED):
         return _condition(type_, FALSE, registered.reason, registered.message), (_stalled(registered),)
+    stopped = blocked_condition(case)
+    if stopped is not None and word != RETIRED:
+        return _condition(type_, FALSE, stopped.reason, stopped.message), (_stalled(stopped),)
     if registered.status == UNKNOWN:
         ready = _condition(type_, UNKNOWN, registered.reason, registered.message)
         return ready, (_reconciling(registered.reason, registered.message),)
@@ -332,7 +366,7 @@ def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[C
     if word == REGISTERED:
         names = ", ".join(gateway for gateway in case.gateways if not case.published[gateway].empty)
         return _condition(type_, TRUE, Reason.SERVING, reasons.serving(gateways=names, live=live)), ()
-    if word == UNPUBLISHED_CHANGES:
+    if word == UNPUBLISHED_CHANGES and registered.status == TRUE:
         text = reasons.serving_previous(name=view.client.meta.name, count=len(case.pending))
         return _condition(type_, TRUE, Reason.SERVING_PREVIOUS, text), ()
     if published.reason == Reason.TOO_LARGE:

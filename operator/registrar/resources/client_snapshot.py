@@ -41,6 +41,10 @@ class PublishedPolicyModel(ApiModel):
     rollout: Annotated[
         ShortText | None, about("How the Policy's changes reach the gateway.", default="none", example="OnPublish")
     ] = None
+    order: Annotated[
+        int | None,
+        about("The Policy's place in its level; absent when it is 0.", default="0", example=10, ge=-10000, le=10000),
+    ] = None
     config: Annotated[
         dict[str, Any] | None,
         about(

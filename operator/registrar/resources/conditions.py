@@ -23,6 +23,8 @@ REACHABLE = "Reachable"
 AUTHENTICATED = "Authenticated"
 DEPRECATED = "Deprecated"
 EXPIRING = "Expiring"
+BLOCKED = "Blocked"
+DRIFTED = "Drifted"
 
 TRUE = "True"
 FALSE = "False"

@@ -67,7 +67,7 @@ class ApiKeySpec:
 class ClientObject:
     """A Client; `organization`, `gateway`, `publish` and `deletion_policy` are empty where the spec leaves them to defaults.
 
-    `placed` names the gateways that its status mentions.
+    `placed` names the gateways that its status mentions; `standing` those on which it is published, with the time (seconds since the epoch) since when.
     """
 
     meta: Meta
@@ -86,6 +86,7 @@ class ClientObject:
     phase: str = ""
     force_delete: str = ""
     placed: tuple[str, ...] = ()
+    standing: tuple[tuple[str, float], ...] = ()
 
     @property
     def secret_name(self) -> str:
@@ -169,6 +170,16 @@ class OrganizationClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """One entry of `RuntimeGateway.spec.blocked`; an empty `version` means every version."""
+
+    organization: str
+    client_id: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayObject:
     """A RuntimeGateway; `requests_per_second` is 0 where no limit is set, `drift_interval` is in seconds, 0 for the setting's."""
 
@@ -191,12 +202,24 @@ class GatewayObject:
     drift_interval: float
     finalizers: tuple[str, ...] = ()
     status_blob: bytes = field(repr=False, default=b"")
+    blocked: tuple[Block, ...] = ()
 
     @property
     def raw_status(self) -> dict[str, Any]:
         """The status as it is on the API server."""
         loaded: dict[str, Any] = orjson.loads(self.status_blob) if self.status_blob else {}
         return loaded
+
+    def block(self, *, organization: str, client_id: str, version: str) -> Block | None:
+        """The first entry of the block list that is about that identity."""
+        return next(
+            (
+                entry
+                for entry in self.blocked
+                if (entry.organization, entry.client_id) == (organization, client_id) and entry.version in ("", version)
+            ),
+            None,
+        )
 
     def owned_organizations(self, namespace: str) -> tuple[str, ...]:
         """The organizations that `namespace` may use here: those whose entry names or selects it, else the one of its own name."""

@@ -23,6 +23,7 @@ from registrar.resources.objects import (
     AnyObject,
     ApiKeySpec,
     ApiRef,
+    Block,
     ClientObject,
     ContractObject,
     GatewayObject,
@@ -127,6 +128,7 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         phase=intern(str(status.get("phase", ""))),
         force_delete=annotations.get(f"{GROUP}/force-delete", ""),
         placed=_placed(status),
+        standing=_standing(status),
     )
 
 
@@ -137,7 +139,25 @@ def _placed(status: Mapping[str, Any]) -> tuple[str, ...]:
     identity = status.get("identity")
     if isinstance(identity, Mapping):
         names.add(identity.get("gateway", ""))
-    return _names(tuple(sorted(name for name in names if name)))
+    return _names(tuple(sorted(name for name in names if isinstance(name, str) and name)))
+
+
+def _standing(status: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """The gateways on which a Client's status says that it is published, each with the time since when."""
+    rows = status.get("gateways")
+    return tuple(
+        (intern(row["name"]), _since(row.get("registeredAt")))
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, Mapping) and isinstance(row.get("name"), str) and row.get("contracts")
+    )
+
+
+def _since(text: object) -> float:
+    """A time that a status holds; 0 for what is none, so that it comes first where the oldest does."""
+    try:
+        return _epoch(text) if isinstance(text, str) else 0.0
+    except ValueError:
+        return 0.0
 
 
 @lru_cache(maxsize=1024)
@@ -240,6 +260,15 @@ def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
         drift_interval=_seconds(drift.get("interval")),
         finalizers=tuple(raw["metadata"].get("finalizers") or ()),
         status_blob=orjson.dumps(status) if status else b"",
+        blocked=tuple(
+            Block(
+                organization=row["organization"],
+                client_id=row["clientId"],
+                version=row.get("version", ""),
+                reason=row.get("reason", ""),
+            )
+            for row in spec.get("blocked") or ()
+        ),
     )
 
 

@@ -52,6 +52,9 @@ class Reason(StrEnum):
     GATEWAY_REFUSED = "GatewayRefused"
     OBSERVING = "Observing"
     TOO_LARGE = "SnapshotTooLarge"
+    BLOCKED = "Blocked"
+    DRIFTED = "Drifted"
+    RENDERED_ANEW = "RenderedAnew"
 
     # A Contract
     ACTIVE = "Active"
@@ -239,6 +242,33 @@ def gateway_reset(gateway: str) -> str:
     return f"Gateway {gateway} lost this registration; the published one is being put back."
 
 
+def drifted(*, gateway: str, difference: str) -> str:
+    """The gateway has something else, and it is only reported."""
+    return (
+        f"Gateway {gateway} does not have what is published: {difference}. It is only reported (drift.mode is Observe). "
+        "Undo it on the gateway, or reregister the Client to publish again."
+    )
+
+
+def blocked(*, gateway: str, reason: str, off: bool) -> str:
+    """The platform's emergency stop, in the platform's words."""
+    state = "its key opens nothing there" if off else "it is being taken off; the key may still work"
+    return f"Blocked by the platform team on gateway {gateway} ({reason}): {state}. Only the platform team can lift it."
+
+
+def blocked_contract(gateway: str) -> str:
+    """A Contract of a blocked Client."""
+    return f"The platform team has blocked the Client on gateway {gateway}; see the Client's Blocked condition."
+
+
+def rendered_anew(gateway: str) -> str:
+    """Surgery was not possible."""
+    return (
+        f"Gateway {gateway} no longer had what was last sent, so the registration was made anew: "
+        "Secrets and policies of other namespaces are as they are now."
+    )
+
+
 def terminating(*, gateway: str, reason: str) -> str:
     """A deletion that waits for a gateway."""
     return (
@@ -298,6 +328,24 @@ def duplicate(other: str) -> str:
 def api_not_published(*, api: str, gateway: str) -> str:
     """The API is not there."""
     return f"API {api} is not published on gateway {gateway}. Check spec.api, or publish the API; it is picked up when it appears."
+
+
+def policy_lost(gateway: str) -> str:
+    """A published contract that can't be put back."""
+    return (
+        f"Gateway {gateway} lost this contract, and a Policy of its published chain is gone since, so it can't be put back as it was. "
+        "Reregister the Client to publish it with the Policies that there are now."
+    )
+
+
+def contract_drifted(gateway: str) -> str:
+    """A published Contract on a gateway that has something else, which is only reported."""
+    return f"Gateway {gateway} does not have what is published; it is only reported (drift.mode is Observe). See the Client's Drifted condition."
+
+
+def apis_vanished(*, api: str, gateway: str) -> str:
+    """The API is not there, and neither are many others: it is the gateway that is wrong."""
+    return f"API {api} is gone from gateway {gateway} together with many others; the Contract waits for the gateway to be mended."
 
 
 def policy_unresolved(policy: str) -> str:
@@ -402,6 +450,11 @@ def healing(*, done: int, total: int) -> str:
     return f"The gateway lost registrations; {done} of {total} are live again."
 
 
+def registrations_gone(*, gone: int, total: int) -> str:
+    """Registrations are gone, and it is only reported."""
+    return f"{gone} of {total} registrations are gone from the gateway. It is only reported (drift.mode is Observe); set it to Correct to have them back."
+
+
 def apis_missing(count: int) -> str:
     """Many APIs are gone."""
     return f"{count} APIs with contracts are gone from the gateway. Publish them again; the registrations follow by themselves."
@@ -414,6 +467,7 @@ ACTION_REFUSED_STATE = "Refused: spec.state is Retired. Set it to Registered fir
 ACTION_REFUSED_EMPTY = "Refused: there is no valid Contract to register. Create one, or mend the rejected ones."
 ACTION_REFUSED_TOO_LARGE = "Refused: what would be published is too large for the status. Use fewer Contracts or smaller policies for this Client."
 ACTION_REFUSED_PAUSED = "Refused: spec.paused is true. Set it to false first."
+ACTION_REFUSED_BLOCKED = "Refused: the platform team has blocked this Client. See its Blocked condition."
 ACTION_NOTHING_TO_DO = "Nothing was registered; the Client is no longer retired."
 ACTION_FIRST_SIGHT = (
     "Recorded, not carried out: the object was new or restored, and brought the token with it. Set a new token to act."

@@ -61,7 +61,10 @@ def canonical(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPolicy:
-    """One policy of a snapshot. `config` is canonical JSON; it is empty for a policy of another namespace, which has a `digest` instead."""
+    """One policy of a snapshot. `config` is canonical JSON; it is empty for a policy of another namespace, which has a `digest` instead.
+
+    `order` is the Policy's place in its level: surgery puts a policy that does not wait between those that do.
+    """
 
     id: str
     source: str
@@ -69,6 +72,7 @@ class PublishedPolicy:
     rollout: str
     config: str = ""
     digest: str = ""
+    order: int = 0
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> PublishedPolicy:
@@ -81,11 +85,14 @@ class PublishedPolicy:
             rollout=_text(raw, "rollout"),
             config=canonical(config) if isinstance(config, Mapping) else "",
             digest=_text(raw, "digest"),
+            order=_int(raw, "order"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """The entry as the status holds it."""
-        base = {"id": self.id, "source": self.source, "type": self.type, "rollout": self.rollout}
+        base: dict[str, Any] = {"id": self.id, "source": self.source, "type": self.type, "rollout": self.rollout}
+        if self.order:
+            base["order"] = self.order
         return base | ({"config": orjson.loads(self.config)} if self.config else {"digest": self.digest})
 
 
@@ -155,7 +162,7 @@ class Snapshot:
     def sealed_content(self) -> str:
         """The text that `seal` is made over: all but the hashes and what follows from the gateway's state."""
         rows = [[c.name, c.uid, c.organization, c.api, c.version, c.plan, list(c.policies)] for c in self.contracts]
-        policies = [[p.id, p.source, p.type, p.rollout, p.config, p.digest] for p in self.policies]
+        policies = [[p.id, p.source, p.type, p.rollout, p.config, p.digest, p.order] for p in self.policies]
         return canonical([self.gateway, self.hash, rows, policies])
 
     @classmethod

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from registrar.engine.queue import Key
 from registrar.engine.store import Store
-from registrar.resources.objects import ApiRef, TargetRef
-from registrar.resources.parse import parse_client, parse_contract, parse_policy, parse_secret
+from registrar.resources.objects import ApiRef, Block, TargetRef
+from registrar.resources.parse import parse_client, parse_contract, parse_gateway, parse_policy, parse_secret
+from registrar.resources.status import ContractStatus
 from tests.unit.lifecycle.build import client, contract, gateway, policy, status, view
 
 
@@ -103,7 +104,7 @@ def world(source: random.Random) -> list[Any]:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_indexes_are_right(source: random.Random) -> None:
     """Fails when an index keeps what is gone, or has lost what is there: compared with a scan after every change."""
     store = Store()
@@ -119,7 +120,9 @@ def test_indexes_are_right(source: random.Random) -> None:
             scanned = sorted(c.meta.name for c in contracts if c.client == name)
             assert [c.meta.name for c in store.contracts_of("team", name)] == scanned
         api = ApiRef("acme", "orders", "1.0")
-        assert store.clients_using_api(api) == {Key("Client", "team", c.client) for c in contracts if c.api == api}
+        assert store.clients_using_api(api) == {
+            Key("Client", "team", c.client) for c in contracts if c.api.name == api.name
+        }
         policies: list[Any] = list(store.all("Policy"))
         for one in policies:
             reached = {
@@ -128,6 +131,7 @@ def test_indexes_are_right(source: random.Random) -> None:
                 for t in one.targets
                 if (t.kind == "Contract" and t.name == c.meta.name)
                 or (t.kind == "Plan" and (t.organization, t.name) == (c.api.organization, c.plan))
+                or (t.kind == "Plan" and (t.organization, t.name) == (c.api.organization, c.status.live_plan))
                 or (t.kind == "API" and (t.organization, t.name) == (c.api.organization, c.api.name))
             }
             reached |= {Key("Client", "team", t.name) for t in one.targets if t.kind == "Client"}
@@ -145,6 +149,56 @@ def test_a_client_is_found_by_what_is_published() -> None:
     assert [key.name for key in store.clients_on_gateway("default")] == ["shop"]
     store.upsert(gateway())
     assert list(store.gateways()) == ["default"]
+
+
+def test_a_client_is_found_by_the_plan_that_is_published() -> None:
+    """Fails when an owner's limit does not reach a Client whose Contract names another plan by now, or its policies are not found."""
+    store = Store()
+    moved = contract(plan="silver", status=ContractStatus(phase="Active", live_plan="gold"))
+    snapshot = view(None, contract()).desired.snapshot("default")
+    limit = policy("limit", namespace="owner", target=TargetRef("Plan", "gold", "acme"))
+    for item in (client(), moved, limit):
+        store.upsert(item)
+    assert store.clients_affected_by(limit) == {Key("Client", "team", "shop")}
+    assert store.policies_for(client(), (moved,)) == ()
+    assert store.policies_for(client(), (moved,), published=(snapshot,)) == (limit,)
+    store.remove("Contract", "team", "orders", "uid-orders")
+    assert store.clients_affected_by(limit) == set()
+
+
+def test_who_is_published_where() -> None:
+    """Fails when a count of registrations needs a walk over all Clients, or goes wrong with a change."""
+    store = Store()
+    key = Key("Client", "team", "shop")
+    store.upsert(at(client(standing=(("default", 7.0), ("second", 9.0))), 5))
+    assert (store.published_count("default"), store.published_on("second")) == (1, [key])
+    assert (store.published_since("default", key), store.published_since("third", key)) == (7.0, None)
+    store.upsert(at(client(standing=(("second", 9.0),)), 6))
+    assert (store.published_count("default"), store.published_on("default")) == (0, [])
+    store.remove("Client", "team", "shop", "uid-shop")
+    assert store.published_count("second") == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "standing"),
+    [
+        ([{"name": "a", "registeredAt": "2026-01-01T00:00:00Z", "contracts": [{}]}], (("a", 1767225600.0),)),
+        ([{"name": "a", "registeredAt": "nonsense", "contracts": [{}]}, "x", {"name": 7}], (("a", 0.0),)),
+        ([{"name": "a", "contracts": []}], ()),
+        ("nonsense", ()),
+    ],
+)
+def test_a_status_by_hand_is_read_all_the_same(rows: Any, standing: Any) -> None:
+    """Fails when a status that somebody wrote by hand keeps a Client from being read."""
+    raw = {"metadata": {"name": "shop", "namespace": "team"}, "status": {"gateways": rows}}
+    assert parse_client(raw).standing == standing
+
+
+def test_the_block_list_is_read() -> None:
+    """Fails when an entry of the emergency stop is not taken in."""
+    rows = [{"organization": "team", "clientId": "shop", "reason": "leak"}]
+    raw = {"metadata": {"name": "default"}, "spec": {"type": "Apiman", "blocked": rows}}
+    assert parse_gateway(raw).blocked == (Block("team", "shop", "", "leak"),)
 
 
 def test_parsing_keeps_what_matters() -> None:

@@ -212,6 +212,7 @@ def view(
         now=changes.get("now", NOW),
         grants=changes.pop("grants", ()),
         labels=changes.pop("labels", {}),
+        vanished=changes.pop("vanished", frozenset()),
     )
     judged = desired(known)
     names = {row.meta.name for row in found}
@@ -227,6 +228,7 @@ def view(
         managed=frozenset(row.meta.name for row in found if row.mode == "Manage"),
         correcting=frozenset(row.meta.name for row in found if row.drift_mode == "Correct"),
         access=known.access,
+        objects=known,
     )
     return replace(made, **changes)
 

@@ -10,11 +10,13 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+import orjson
 import pytest
 
 from registrar.lifecycle.expiry import NOTICE
+from registrar.resources.objects import PolicyObject
 from tests.unit.lifecycle.build import NOW, client, contract, gateway, grant, policy
-from tests.unit.lifecycle.world import World
+from tests.unit.lifecycle.world import CrashError, World
 
 Act = Callable[[World], None]
 
@@ -151,6 +153,76 @@ def extend(world: World) -> None:
     world.contracts[0] = replace(world.contracts[0], expires_at=None)
 
 
+def with_immediate() -> World:
+    """Registered with a limit that waits and one that does not."""
+    world = World(contracts=[contract("billing"), contract("orders")], policies=[policy(), immediate()])
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def immediate(limit: int = 100) -> PolicyObject:
+    """A limit that does not wait."""
+    return policy("now", limit=limit, rollout="Immediate")
+
+
+def roll_out(world: World) -> None:
+    """Change both limits: one bites, one is pending."""
+    world.policies = [policy(limit=10), immediate(1)]
+
+
+def drop_immediate(world: World) -> None:
+    """Delete the one that does not wait, while the other is changed."""
+    world.policies = [policy(limit=10)]
+
+
+def roll_out_and_revoke(world: World) -> None:
+    """Change both limits and delete a Contract, all at once."""
+    roll_out(world)
+    world.contracts = world.contracts[1:]
+
+
+def block(world: World) -> None:
+    """The platform blocks the Client."""
+    world.blocked = True
+
+
+def blocked_world() -> World:
+    """A Client that is blocked, with everything said."""
+    world = at_rest()
+    block(world)
+    world.run()
+    assert world.registration is None
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def lift(world: World) -> None:
+    """The platform lifts the block."""
+    world.blocked = False
+
+
+def lift_after_revocation(world: World) -> None:
+    """A Contract went while the Client was blocked."""
+    world.contracts = world.contracts[1:]
+    lift(world)
+
+
+def tamper(world: World) -> None:
+    """Somebody takes a contract off at the gateway."""
+    assert world.registration is not None
+    world.registration = world.registration[:1]
+    world.live.clear()
+
+
+def tamper_observed(world: World) -> None:
+    """The same where drift is only reported."""
+    world.drift_mode = "Observe"
+    tamper(world)
+
+
 WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "register": (fresh, lambda world: None),
     "reregister": (at_rest, change),
@@ -170,6 +242,16 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "ask-for-too-much-automatic": (granted, ask_for_too_much_automatic),
     "expire": (ending, lambda world: None),
     "extend": (ending, extend),
+    "roll-out": (with_immediate, roll_out),
+    "roll-out-deletion": (with_immediate, drop_immediate),
+    "roll-out-and-revoke": (with_immediate, roll_out_and_revoke),
+    "block": (at_rest, block),
+    "block-before-registration": (fresh, block),
+    "lift": (blocked_world, lift),
+    "lift-after-revocation": (blocked_world, lift_after_revocation),
+    "delete-while-blocked": (blocked_world, delete),
+    "drift": (at_rest, tamper),
+    "drift-observed": (at_rest, tamper_observed),
 }
 TIMES = {
     "lastTransitionTime",
@@ -267,6 +349,37 @@ def test_the_last_contract_deleted_after_a_lost_status() -> None:
         world.contracts = []
         world.run()
         assert world.registration is None, f"contracts deleted after effect {point}"
+
+
+def test_an_immediate_change_after_a_lost_status() -> None:
+    """Fails when a limit that was pushed and not recorded is kept beside the one that replaced it meanwhile."""
+    for point in range(1, 7):
+        world = World(contracts=[contract("orders")], policies=[policy(), immediate()])
+        world.crash_at = frozenset({point})
+        while world.effects < point:
+            try:
+                world._step()
+            except CrashError:
+                world.live, world.effected = {}, {}
+        world.policies = [policy(), immediate(1)]
+        world.run()
+        assert world.registration is not None
+        limits = [config for _, config in world.registration[0][4]]
+        assert [orjson.loads(config)["limit"] for config in limits] == [100, 1], f"changed after effect {point}"
+
+
+def test_what_the_new_workloads_end_in() -> None:
+    """Fails when a workload comes to rest somewhere else than its name says: equal ends would then say nothing."""
+    ends = {name: outcome(name)[1] for name in WORKLOADS}
+    phases = {name: w.client.status.phase for name, w in ends.items() if w.client is not None}
+    assert phases["roll-out"] == phases["roll-out-deletion"] == "UnpublishedChanges"
+    assert (phases["block"], phases["lift"], phases["drift"]) == ("Ready", "Registered", "Registered")
+    assert [len(ends[n].registration or ()) for n in ("block", "lift", "lift-after-revocation")] == [0, 2, 1]
+    assert (ends["drift"].registration, len(ends["drift-observed"].registration or ())) == (at_rest().registration, 1)
+    assert ends["drift-observed"].pushes == [] and phases["drift-observed"] == "Ready"
+    assert ends["delete-while-blocked"].client is None
+    limits = [orjson.loads(config)["limit"] for _, config in (ends["roll-out"].registration or ())[0][4]]
+    assert limits == [100, 1]
 
 
 def test_rest_is_rest() -> None:

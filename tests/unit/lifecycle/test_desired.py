@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registrar.lifecycle.chain import IMMEDIATE, ON_PUBLISH, chain, rollout, targets_contract
 from registrar.lifecycle.desired import desired
-from registrar.lifecycle.model import Objects
+from registrar.lifecycle.model import Objects, VerdictState
 from registrar.resources.objects import ApiRef, TargetRef
 from registrar.resources.status import IdentityStatus
 from tests.unit.lifecycle.build import NOW, claim, client, contract, gateway, meta, objects, policy, status, view
@@ -164,3 +164,10 @@ def test_rollout() -> None:
     assert rollout(policy(target=GOLD)) == IMMEDIATE
     assert rollout(policy(target=SHOP)) == ON_PUBLISH
     assert rollout(policy(target=SHOP, rollout=IMMEDIATE)) == IMMEDIATE
+
+
+def test_many_apis_that_vanished_are_no_contracts_fault() -> None:
+    """Fails when a gateway that lost its APIs has Contracts rejected."""
+    gone = {"default": frozenset({contract().api})}
+    [verdict] = desired(objects(None, contract(), missing_apis=gone, vanished=frozenset({"default"}))).verdicts
+    assert (verdict.state, verdict.reason) == (VerdictState.PENDING, "ApisMissing")

@@ -47,6 +47,11 @@ MORE: dict[str, View] = {
     "problem": view(client(organization="other"), contract()),
     "no gateway": view(client(), contract(), gateways=()),
     "api gone": registered(contract(), missing_apis=MISSING),
+    "apis gone": registered(contract(), missing_apis=MISSING, vanished=frozenset({"default"})),
+    "blocked": registered(contract(), live={"default": absent()}, blocked={"default": "leaked"}),
+    "drifted": registered(
+        contract(), live={"default": ours("x", drift=("it differs",))}, gateways=(gateway(drift_mode="Observe"),)
+    ),
     "born retired": view(client(tokens=(("unregister", "x"),)), contract()),
 }
 ALL = {**{name: row[0] for name, row in TABLE.items()}, **MORE}
@@ -155,6 +160,12 @@ CONTRACTS: dict[str, tuple[View, str, str]] = {
     ),
     "its API is gone": (registered(contract(), missing_apis=MISSING), "Pending", "ApiNotPublished"),
     "lost": (registered(contract(), live={"default": absent(since=NOW - 60)}), "Pending", "GatewayReset"),
+    "apis gone": (
+        registered(contract(), missing_apis=MISSING, vanished=frozenset({"default"})),
+        "Pending",
+        "ApisMissing",
+    ),
+    "blocked": (registered(contract(), blocked={"default": "leaked"}), "Pending", "Blocked"),
     "first": (view(None, contract()), "Pending", "NotYetLive"),
     "rejected": (view(None, contract(), missing_apis=MISSING), "Rejected", "ApiNotPublished"),
     "waiting": (

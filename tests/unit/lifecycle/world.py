@@ -67,6 +67,8 @@ class World:
     now: float = NOW
     grants: tuple[GrantObject, ...] = ()
     gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
+    blocked: bool = False
+    drift_mode: str = "Correct"
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -104,10 +106,11 @@ class World:
             self.client,
             *self.contracts,
             policies=tuple(self.policies),
-            gateways=self.gateways,
+            gateways=tuple(replace(row, drift_mode=self.drift_mode) for row in self.gateways),
             live=dict(self.live),
             grants=self.grants,
             now=self.now,
+            blocked={"default": "leaked"} if self.blocked else {},
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
@@ -123,18 +126,19 @@ class World:
                 self.secret = True
             case ReadLive(gateway=name):
                 self.live[name] = self._read()
-            case Push(gateway=name, target=target, why=why, detail=detail):
+            case Push(gateway=name, target=target, why=why, detail=detail, quiet=quiet):
                 wire = wire_of(target)
                 self.registration = wire
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
                 self.live[name] = LiveFact(state=Live.OURS, digest=digest(wire), since=self.now)
-                self.effected[name] = Effected(snapshot, why, detail, self.now)
-            case Unregister(gateway=name, why=why, detail=detail):
+                if not (quiet and snapshot == self.client.status.snapshot(name)):
+                    self.effected[name] = Effected(snapshot, why, detail, self.now)
+            case Unregister(gateway=name, why=why, detail=detail, keeps=keeps):
                 self.registration = None
                 self.pushes.append(None)
                 self.live[name] = LiveFact(state=Live.ABSENT, since=self.now)
-                self.effected[name] = Effected(Snapshot(gateway=name), why, detail, self.now)
+                self.effected[name] = Effected(keeps or Snapshot(gateway=name), why, detail, self.now)
             case WriteStatus():
                 self.client = replace(self.client, status_blob=blob(decision.status.to_json()))
                 self.effected.clear()
@@ -150,9 +154,11 @@ class World:
         if self.registration is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
         assert self.client is not None
-        known = not self.client.status.snapshot("default").empty
-        rows = () if known else tuple(_live(row) for row in self.registration)
-        return LiveFact(state=Live.OURS, digest=digest(self.registration), contracts=rows, since=self.now)
+        recorded = self.client.status.snapshot("default")
+        rows = () if not recorded.empty else tuple(_live(row) for row in self.registration)
+        seen = digest(self.registration)
+        words = () if recorded.empty or seen == recorded.hash else ("something else",)
+        return LiveFact(state=Live.OURS, digest=seen, contracts=rows, since=self.now, drift=words)
 
 
 def _live(row: tuple[str, str, str, str, tuple[tuple[str, str], ...]]) -> LiveContract:

@@ -34,6 +34,7 @@ CLIENT: dict[str, Any] = {
                     "source": "shop/limit",
                     "type": "rateLimit",
                     "rollout": "OnPublish",
+                    "order": 10,
                     "config": {
                         "limit": 100,
                         "period": "Minute",
