@@ -107,6 +107,8 @@ class Gatherer:
             endpoints=self._endpoints(names),
             grace=self._grace,
             action_timeout=self._action_timeout,
+            failed=dict(memory.failed),
+            askers=self._arrivals.askers(client_key),
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -163,6 +165,9 @@ class Gatherer:
         if secret is None:
             return KeyFact(KeyState.MISSING), ""
         generated = client.api_key.source == "Generated"
+        if not generated and not secret.allowed:
+            # Known by its name only (see `effects`): to this Client it is as good as not there.
+            return KeyFact(KeyState.MISSING), ""
         if generated and secret.owner_uid != client.meta.uid:
             return KeyFact(KeyState.NOT_OWNED), ""
         key = _key_text(secret, client.api_key.secret_key)

@@ -13,6 +13,7 @@ from typing import Any
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.askers import askers_of, unhandled_askers
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.store import Change, Store
@@ -50,7 +51,7 @@ class Ingest:
             return
         change = self._upsert(kind, raw)
         if change is not None:
-            self._react(change)
+            self._react(change, raw)
 
     def loaded(self, kind: str, raw: Mapping[str, Any]) -> None:
         """Take in an object of the preload: it arrived when it was created, and is queued when all kinds are there."""
@@ -58,6 +59,8 @@ class Ingest:
         if change is not None and change.new is not None:
             for key in self._keys(change):
                 self._arrivals.note(key, at=change.new.meta.created_at)
+                for asker in unhandled_askers(change.new, raw):
+                    self._arrivals.asked(key, asker)
 
     def own_write(self, kind: str, raw: Mapping[str, Any]) -> None:
         """Take in the answer to a write of ours, so that its echo is nothing new; a deletion that the write completed is one."""
@@ -70,7 +73,7 @@ class Ingest:
             return
         if before.meta.generation != change.new.meta.generation or before.meta.deleting != change.new.meta.deleting:
             # Somebody else's change came back with ours: it is an arrival like any other.
-            self._react(change)
+            self._react(change, raw)
 
     def deleted(self, kind: str, meta: Meta) -> None:
         """An object is known to be gone."""
@@ -92,9 +95,11 @@ class Ingest:
 
     # What a change wakes ----------------------------------------------------------------------------------------
 
-    def _react(self, change: Change) -> None:
+    def _react(self, change: Change, raw: Mapping[str, Any] | None = None) -> None:
         keys = self._keys(change)
         substantial = _substantial(change)
+        if substantial and raw is not None:
+            self._ask(change, keys, raw)
         low = len(keys) > _FAN_OUT
         urgent = change.new is None or change.new.meta.deleting
         for key in keys:
@@ -105,6 +110,13 @@ class Ingest:
             self._queue.add(key, urgent=urgent, low=low)
         if substantial:
             self._statuses(change)
+
+    def _ask(self, change: Change, keys: set[Key], raw: Mapping[str, Any]) -> None:
+        """Note who made the change, for the Clients of the same namespace: who works elsewhere is nobody's business."""
+        for asker in askers_of(change, raw):
+            for key in keys:
+                if change.new is not None and key.namespace == change.new.meta.namespace:
+                    self._arrivals.asked(key, asker)
 
     def _keys(self, change: Change) -> set[Key]:
         """The Clients that the change matters to; none for what only a status of ours or a label of theirs has changed."""

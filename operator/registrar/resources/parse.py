@@ -55,6 +55,7 @@ POLICY_TYPES = (
 TOKEN_LENGTH = 256
 """Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
+_LONGEST_UID = 64
 
 
 @lru_cache(maxsize=4096)
@@ -120,7 +121,8 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         ),
         status_blob=zlib.compress(orjson.dumps(status), 1) if status else b"",
         phase=intern(str(status.get("phase", ""))),
-        force_delete=annotations.get(f"{GROUP}/force-delete", ""),
+        # A UID has 36 characters; a text of 200 KiB would stay in memory.
+        force_delete=annotations.get(f"{GROUP}/force-delete", "")[:_LONGEST_UID],
         placed=_placed(status),
     )
 
@@ -244,10 +246,26 @@ def parse_grant(raw: Mapping[str, Any]) -> GrantObject:
     return GrantObject(meta=parse_meta(raw))
 
 
+def may_be_read(raw: Mapping[str, Any], *, owner_uid: str) -> bool:
+    """Whether a Secret of that metadata may be read: it carries the label, or the Client with that UID controls it."""
+    metadata = raw["metadata"]
+    return _labelled(metadata) or _owner_uid(metadata) == owner_uid
+
+
+def _labelled(metadata: Mapping[str, Any]) -> bool:
+    return (metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true"
+
+
+def _owner_uid(metadata: Mapping[str, Any]) -> str:
+    """The UID of the Client that controls the object; empty when none does."""
+    owner: Mapping[str, Any] = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), {})
+    ours = owner.get("kind") == "Client" and owner.get("apiVersion", "").startswith(f"{GROUP}/")
+    return str(owner.get("uid", "")) if ours else ""
+
+
 def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
     """A Secret, from the labelled ones that the operator may see; entries that are no base64 are dropped."""
     metadata = raw["metadata"]
-    owner = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), None)
     data = {}
     for key, value in (raw.get("data") or {}).items():
         try:
@@ -256,8 +274,8 @@ def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
             continue
     return SecretObject(
         meta=parse_meta(raw),
-        owner_uid=owner["uid"] if owner and owner.get("apiVersion", "").startswith(f"{GROUP}/") else "",
-        allowed=(metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true",
+        owner_uid=_owner_uid(metadata),
+        allowed=_labelled(metadata),
         data=data,
     )
 
