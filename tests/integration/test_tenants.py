@@ -6,6 +6,7 @@ Team A attacks. Team B has a registered Client, an organization of its own with 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -414,6 +415,29 @@ def test_a_secret_is_no_key_without_its_owners_word(labels: dict[str, str], scen
         return
     scene.a.refused("Client", f"second-{mark}", "SecretNotFound", type_="ResolvedRefs")
     assert cluster.registration(scene.a.namespace, f"second-{mark}") is None
+
+
+def test_a_key_secret_without_its_label(scene: Scene, cluster: Cluster, operator: Operator) -> None:
+    """Fails when taking the label off a key Secret makes the operator ask for it again and again, or costs the Client its key."""
+    key = registered(scene, cluster, "unlabelled")
+    path = "unlabelled-api-key"
+    before = attempts(operator)
+    for label in (None, "true", None):
+        body = {"metadata": {"labels": {"gateway-registrar.dev/allow-use": label}}}
+        assert scene.a.cluster.patch("Secret", scene.a.namespace, path, body).status == 200
+    scene.a.cluster.annotate("Client", scene.a.namespace, "unlabelled", "reregister", "one")
+    found = scene.a.cluster.wait(
+        "Client", scene.a.namespace, "unlabelled", lambda o: bool(o["status"].get("actions")), what="the action handled"
+    )
+    assert (found["status"]["phase"], found["status"]["actions"][0]["outcome"]) == ("Registered", "Succeeded")
+    assert attempts(operator) <= before + 6
+    assert cluster.key(scene.a.namespace, path) == key
+
+
+def attempts(operator: Operator) -> int:
+    """How often the operator has tried to make a Secret."""
+    pattern = r'gateway_registrar_calls_total\{outcome="[A-Za-z]+",site="secret\.create"\} ([0-9.]+)'
+    return sum(int(float(count)) for count in re.findall(pattern, operator.metrics()))
 
 
 @pytest.mark.parametrize("name", [CREDENTIALS, "gateway-registrar-hash", "shop-api-key"])

@@ -15,7 +15,7 @@ from registrar.engine.audit import Audit
 from registrar.engine.faults import fault_of
 from registrar.engine.memory import ClientMemory
 from registrar.engine.rendering import UnrenderableError
-from registrar.errors import GatewayAmbiguous, GatewayError, KubeError, KubeUnavailable
+from registrar.errors import GatewayAmbiguous, GatewayError, KubeConflict, KubeError, KubeUnavailable
 from registrar.lifecycle.askers import Asked, asked_by
 from registrar.lifecycle.model import Failed, View, Why
 from registrar.resources.status import Snapshot
@@ -73,9 +73,11 @@ class Accounts:
 
     @contextmanager
     def key(self, view: View, verb: str) -> Iterator[None]:
-        """Around a change of the key Secret."""
+        """Around a change of the key Secret; a name that is taken is no change."""
         try:
             yield
+        except KubeConflict:
+            raise
         except KubeError as error:
             self._key_line(view, verb, UNKNOWN if isinstance(error, KubeUnavailable) else FAILED, type(error).__name__)
             raise

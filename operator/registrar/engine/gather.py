@@ -121,6 +121,11 @@ class Gatherer:
                 known = memory.live.get(snapshot.gateway)
                 if known is not None and known.genuine:
                     memory.forget_live(snapshot.gateway)
+        for name, fact in list(memory.live.items()):
+            # Read while a status told of it: what exactly is there was of no interest then. Now it is the only witness.
+            wiped = status.snapshot(name).empty and name not in memory.effected
+            if wiped and fact.state is Live.OURS and not fact.contracts:
+                memory.forget_live(name)
         memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:

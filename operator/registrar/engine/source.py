@@ -16,7 +16,7 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.askers import askers_of, unhandled_askers
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
-from registrar.engine.store import Change, Store
+from registrar.engine.store import Change, Store, version_of
 from registrar.resources.objects import (
     ClientObject,
     ContractObject,
@@ -77,7 +77,7 @@ class Ingest:
 
     def deleted(self, kind: str, meta: Meta) -> None:
         """An object is known to be gone."""
-        change = self.store.remove(kind, meta.namespace, meta.name, meta.uid)
+        change = self.store.remove(kind, meta.namespace, meta.name, meta.uid, version=version_of(meta))
         if change is None:
             return
         if kind == "Client":

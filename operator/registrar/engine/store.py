@@ -1,11 +1,13 @@
 """All objects that the operator knows, slim and indexed: every question that a decision asks is answered without a scan.
 
-Invariants: an object is replaced only by a newer one of the same name; an object that was seen deleted does not come back under its UID; an index entry
-exists exactly as long as the object that it stands for. What this module deliberately does not do: call anybody when something changes (`source` does).
+Invariants: an object is replaced only by a newer one of the same name; an object that was seen deleted does not come back under its UID (a Secret only when it
+is seen no older); an index entry exists exactly as long as the object that it stands for.
+What this module deliberately does not do: call anybody when something changes (`source` does).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -57,7 +59,7 @@ class Store:
     def __init__(self) -> None:
         """Start empty."""
         self._objects: dict[str, dict[Name, AnyObject]] = {kind: {} for kind in KIND_OF.values()}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict()
         self._client_uids: dict[str, Name] = {}
         self._contracts_of: dict[Name, set[str]] = defaultdict(set)
         self._by_plan: dict[Name, set[Name]] = defaultdict(set)
@@ -80,7 +82,8 @@ class Store:
         meta = new.meta
         name = (meta.namespace, meta.name)
         old = self._objects[kind].get(name)
-        if meta.uid in self._gone or (old is not None and not _newer(meta, old.meta)):
+        gone = version_of(meta) < self._gone.get(meta.uid, 0)
+        if gone or (old is not None and not _newer(meta, old.meta)):
             return None
         if old is not None:
             self._unindex(kind, name, old)
@@ -90,9 +93,12 @@ class Store:
             self.release(old.meta.uid)
         return Change(kind=kind, old=old, new=new)
 
-    def remove(self, kind: str, namespace: str, name: str, uid: str) -> Change | None:
-        """An object is gone; None when it was not known, or another one has its name by now."""
-        self._gone[uid] = None
+    def remove(self, kind: str, namespace: str, name: str, uid: str, *, version: int = 0) -> Change | None:
+        """An object is gone; None when it was not known, or another one has its name by now.
+
+        A Secret may only have lost its label: it comes back when it is seen no older than `version`, that of its going.
+        """
+        self._gone[uid] = version if kind == "Secret" else math.inf
         while len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
         old = self._objects[kind].get((namespace, name))

@@ -56,6 +56,8 @@ TOKEN_LENGTH = 256
 """Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
 _LONGEST_UID = 64
+LARGEST_SECRET = 65_536
+"""Characters of base64 of one Secret's entries that are kept, in the order in which they come."""
 
 
 @lru_cache(maxsize=4096)
@@ -267,7 +269,12 @@ def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
     """A Secret, from the labelled ones that the operator may see; entries that are no base64 are dropped."""
     metadata = raw["metadata"]
     data = {}
+    room = LARGEST_SECRET
     for key, value in (raw.get("data") or {}).items():
+        # Anybody may put the label on a megabyte; what is not kept counts as absent.
+        room -= len(value)
+        if room < 0:
+            continue
         try:
             data[intern(key)] = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):

@@ -15,7 +15,14 @@ from registrar.engine.accounts import KEY_CREATED, Accounts
 from registrar.engine.audit import LOGGER, SCHEMA, Audit
 from registrar.engine.audit_reader import Access, History, main
 from registrar.engine.memory import ClientMemory
-from registrar.errors import GatewayAmbiguous, GatewayRefused, GatewayUnreachable, KubeRefused, KubeUnavailable
+from registrar.errors import (
+    GatewayAmbiguous,
+    GatewayRefused,
+    GatewayUnreachable,
+    KubeConflict,
+    KubeRefused,
+    KubeUnavailable,
+)
 from registrar.lifecycle.model import Asker, View, Why
 from registrar.resources.status import Snapshot
 from registrar.resources.times import parse_timestamp
@@ -179,6 +186,13 @@ def test_a_key_that_is_not_made(
     with pytest.raises(type(error)), accounts.key(seen("orders"), KEY_CREATED):
         raise error
     assert [(row["outcome"], row["error"]) for row in rows(caplog)] == [(outcome, type(error).__name__)]
+
+
+def test_a_name_that_is_taken_is_no_change(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> None:
+    """Fails when a Secret that is there already fills the log with keys that were never made."""
+    with pytest.raises(KubeConflict), accounts.key(seen("orders"), KEY_CREATED):
+        raise KubeConflict("it exists", status=409)
+    assert rows(caplog) == []
 
 
 @pytest.mark.parametrize(("policy", "verb", "left"), [("Retain", "Retained", 1), ("Unregister", "Deleted", 0)])

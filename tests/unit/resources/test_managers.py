@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_spoofed_owner_is_no_owner() -> None:
         assert (parse_secret(spoofed).owner_uid, may_be_read(spoofed, owner_uid="u")) == ("", False)
     labelled = {"metadata": {"name": "s", "labels": {"gateway-registrar.dev/allow-use": "true"}}}
     assert may_be_read(labelled, owner_uid="u")
+
+
+def test_huge_secrets_do_not_stay() -> None:
+    """Fails when a tenant fills the operator's memory with labelled Secrets."""
+    small, large = base64.b64encode(b"k" * 43).decode(), base64.b64encode(b"x" * 900_000).decode()
+    found = parse_secret({"metadata": {"name": "s"}, "data": {"apiKey": small, "odd": "no base64!", "large": large}})
+    assert found.data == {"apiKey": b"k" * 43}
 
 
 def test_huge_annotations_do_not_stay() -> None:
