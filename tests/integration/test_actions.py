@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from localenv.cluster import Cluster, Json, client, condition, contract, rate_li
 from localenv.environment import Environment
 from localenv.install import runtime_gateway
 from localenv.operator import Operator
+from registrar.engine.audit_reader import History
 from tests.faults.gateway_proxy import Fault, GatewayProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
@@ -160,6 +162,28 @@ def test_the_log_names_who_asked(cluster: Cluster, namespace: str, operator: Ope
         ),
         what="the Events",
     )
+
+
+def test_the_audit_lines_tell_who_can_call_what(cluster: Cluster, namespace: str, operator: Operator) -> None:
+    """Fails when what is read back from the lines is not what the gateway lets through."""
+
+    def access() -> set[str]:
+        history = History.read(operator.audit.read_text().splitlines())
+        assert history.unreadable == 0
+        now = datetime.now(UTC).isoformat()
+        return {a.api for a in history.access_at(now) if a.client == f"{namespace}/shop" and a.certain}
+
+    registered(cluster, namespace)
+    assert access() == {"acme/orders/1.0"}
+    cluster.apply(contract(namespace, "billing", client="shop", api="billing", version="1.0"))
+    both(cluster, namespace, reregister="one")
+    handled(cluster, namespace, "reregister", "one")
+    assert access() == {"acme/orders/1.0", "acme/billing/1.0"}
+    cluster.delete("Contract", namespace, "orders")
+    until(lambda: access() == {"acme/billing/1.0"}, what="the revocation in the lines")
+    cluster.delete("Client", namespace, "shop")
+    cluster.wait_gone("Client", namespace, "shop")
+    assert access() == set()
 
 
 def test_two_verbs_at_once(cluster: Cluster, namespace: str, operator: Operator) -> None:

@@ -326,7 +326,8 @@ def test_a_policy_on_anothers_plan_or_api(target: Json, scene: Scene) -> None:
     name = f"choke-{target['kind'].lower()}"
     spec = {"targetRefs": [{**target, "organization": scene.organization}]}
     scene.a.made("Policy", name, {**spec, "rateLimit": {"limit": 1, "period": "Year", "granularity": "Api"}})
-    scene.a.refused("Policy", name, "NotPermitted", type_="Accepted")
+    found = scene.a.refused("Policy", name, "NotPermitted", type_="Accepted")
+    assert found["status"]["contracts"] == {"effective": 0, "live": 0}, "how many there are is not told"
 
 
 def test_a_policy_on_a_client_of_the_same_name_elsewhere(scene: Scene) -> None:

@@ -17,6 +17,7 @@ from registrar.engine.askers import askers_of, unhandled_askers
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.store import Change, Store, version_of
+from registrar.lifecycle.reach import within_reach
 from registrar.resources.objects import (
     ClientObject,
     ContractObject,
@@ -128,7 +129,7 @@ class Ingest:
                 case ContractObject():
                     keys.add(Key("Client", item.meta.namespace, item.client))
                 case PolicyObject() if _substantial(change):
-                    keys |= self.store.clients_affected_by(item)
+                    keys |= self.store.clients_affected_by(within_reach(item, self.store.gateways().values()))
                 case SecretObject() if _substantial(change):
                     keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
                 case GatewayObject() if _substantial(change):

@@ -115,7 +115,7 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     result = []
     for contract in _by_age(objects.contracts):
         gateway_name = contract.gateway or identity.gateway
-        judged = _judge_one(objects, contract, gateway_name)
+        judged = _judge_one(objects, contract, gateway_name, identity)
         if judged.verdict.state is VerdictState.VALID:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)
             if other != contract.meta.name:
@@ -124,13 +124,19 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     return tuple(result)
 
 
-def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str) -> _Judged:
+def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, identity: IdentityStatus) -> _Judged:
     """The first thing that speaks against the Contract, if there is one."""
     gateway = objects.gateways.get(gateway_name)
     if gateway is None:
         text = reasons.gateway_not_found(gateway_name)
         return _Judged(Verdict(contract, gateway_name, VerdictState.PENDING, Reason.GATEWAY_NOT_FOUND, text))
     owned = gateway.owned_organizations(contract.meta.namespace)
+    if identity.organization not in owned:
+        # Whose an organization is may differ from gateway to gateway; the Client's own was checked on the Client's gateway alone.
+        text = reasons.organization_not_owned(
+            organization=identity.organization, namespace=contract.meta.namespace, gateway=gateway_name
+        )
+        return _rejected(contract, gateway_name, Reason.ORGANIZATION_NOT_OWNED, text)
     if gateway.contracts != "Any" and contract.api.organization not in owned:
         return _rejected(contract, gateway_name, Reason.NOT_GRANTED, reasons.not_granted(str(contract.api)))
     published = objects.client.status.snapshot(gateway_name)
