@@ -223,6 +223,26 @@ def test_a_token_while_paused(cluster: Cluster, namespace: str) -> None:
     until(lambda: cluster.call("acme/orders/1.0", key) == 404, what="the key being dead", seconds=5)
 
 
+def test_what_another_client_held_is_taken_when_it_is_free(cluster: Cluster, namespace: str) -> None:
+    """Fails when a Client stays refused after the one that held its identity is gone."""
+    registered(cluster, namespace)
+    cluster.apply(
+        client(namespace, "next", clientId="shop"),
+        contract(namespace, "next", client="next", api="orders", version="1.0"),
+    )
+    cluster.wait(
+        "Client",
+        namespace,
+        "next",
+        lambda o: condition(o, "Accepted").get("reason") == "IdentityTaken",
+        what="IdentityTaken",
+    )
+    cluster.delete("Client", namespace, "shop")
+    cluster.wait_phase(namespace, "next", "Registered")
+    key = cluster.key(namespace, "next-api-key")
+    until(lambda: cluster.call("acme/orders/1.0", key) == 200, what="200", seconds=5)
+
+
 def test_restored_from_a_backup(cluster: Cluster, namespace: str) -> None:
     """Fails when a restore carries out the tokens of the object's former life, or brings a retired key back to life."""
     manifest = client(namespace, "shop")

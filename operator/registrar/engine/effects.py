@@ -188,6 +188,7 @@ class Effects:
             self.accounts.found(view, status.snapshot(gateway))
         if recorded:
             self.ingest.wake_policies(client)
+        self.ingest.wake_freed()
         memory.acknowledged(recorded)
         for notice in decision.notices:
             self.events.record(

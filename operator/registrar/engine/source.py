@@ -111,6 +111,7 @@ class Ingest:
             self._queue.add(key, urgent=urgent, low=low)
         if substantial:
             self._statuses(change)
+        self.wake_freed()
 
     def _ask(self, change: Change, keys: set[Key], raw: Mapping[str, Any]) -> None:
         """Note who made the change, for the Clients of the same namespace: who works elsewhere is nobody's business."""
@@ -152,6 +153,12 @@ class Ingest:
                         self.wake_policies(client)
                 case _:
                     pass
+
+    def wake_freed(self) -> None:
+        """Have the Clients looked at that were refused an identity or a key which nobody holds any more."""
+        for key in self.store.take_freed():
+            self._queue.forget(key)
+            self._queue.add(key)
 
     def wake_policies(self, client: ClientObject) -> None:
         """Have the Policies in the Client's chains count again."""

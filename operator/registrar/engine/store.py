@@ -28,6 +28,7 @@ from registrar.resources.objects import (
 )
 
 _TOMBSTONES = 20_000
+_WAITING = 1_000
 
 KIND_OF: Mapping[type[AnyObject], str] = {
     ClientObject: "Client",
@@ -72,6 +73,8 @@ class Store:
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
+        self._waiting: dict[str, set[str]] = defaultdict(set)
+        self._freed: set[str] = set()
         self.phases: Counter[tuple[str, str]] = Counter()
 
     # Changing ---------------------------------------------------------------------------------------------------
@@ -160,7 +163,9 @@ class Store:
         """Claim a gateway identity for the Client with that UID; returns the UID that holds it. A Client holds one."""
         wanted = (gateway, organization, client_id, version)
         owner = self._identities.setdefault(wanted, uid)
+        self._wait_for(owner, uid)
         if owner == uid and self._identity_of.get(uid) != wanted:
+            self._free(uid)
             self._identities.pop(self._identity_of.get(uid, ("", "", "", "")), None)
             self._identity_of[uid] = wanted
         return owner
@@ -168,7 +173,9 @@ class Store:
     def reserve_key(self, digest: str, uid: str) -> str:
         """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
         owner = self._keys.setdefault(digest, uid)
+        self._wait_for(owner, uid)
         if owner == uid and self._key_of.get(uid) != digest:
+            self._free(uid)
             self._keys.pop(self._key_of.get(uid, ""), None)
             self._key_of[uid] = digest
         return owner
@@ -177,6 +184,25 @@ class Store:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
         self._keys.pop(self._key_of.pop(uid, ""), None)
+        self._free(uid)
+
+    def take_freed(self) -> set[Key]:
+        """The Clients for which something that they wanted and another one held is free since this was asked last."""
+        names = [self._client_uids[uid] for uid in self._freed if uid in self._client_uids]
+        self._freed.clear()
+        return {Key("Client", *name) for name in names}
+
+    def _wait_for(self, owner: str, uid: str) -> None:
+        if owner == uid:
+            return
+        waiting = self._waiting[owner]
+        waiting.add(uid)
+        if len(waiting) > _WAITING:
+            # Whoever makes and deletes the same Client again and again leaves only those that are still there.
+            waiting.intersection_update(self._client_uids)
+
+    def _free(self, owner: str) -> None:
+        self._freed |= self._waiting.pop(owner, set())
 
     # Finding ----------------------------------------------------------------------------------------------------
 

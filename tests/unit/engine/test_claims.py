@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from registrar.engine.claims import reserve_all
+from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals
 from registrar.engine.store import Store
 from registrar.resources.objects import ApiKeySpec, ClientObject, SecretObject
@@ -79,6 +80,35 @@ def test_a_key_that_is_none_is_not_reserved() -> None:
     """Fails when text that is no key, or no text, is held."""
     assert owners(store_of(holder("odd"), key="API::acme|orders|1.0"))[1] == "stranger"
     assert owners(store_of(holder("odd"), key="\xff" * 43))[1] == "stranger"
+
+
+def test_who_was_refused_is_looked_at_when_it_is_free() -> None:
+    """Fails when a Client stays refused though the one that held its identity or key is gone, or has another key."""
+    store = store_of(holder("victim"))
+    store.upsert(holder("second"))
+    assert store.reserve_key(SEALS.key_digest(KEY), "uid-second") == "uid-victim"
+    assert store.take_freed() == set()
+    assert store.reserve_key("another", "uid-victim") == "uid-victim"
+    assert store.take_freed() == {Key("Client", "second", "second")}
+    identity = {"gateway": "default", "organization": "acme", "client_id": "shop", "version": "1.0"}
+    assert store.reserve_identity(**identity, uid="uid-second") == "uid-victim"
+    assert store.reserve_identity(**identity, uid="uid-gone") == "uid-victim"
+    store.remove("Client", "victim", "victim", "uid-victim")
+    assert store.take_freed() == {Key("Client", "second", "second")}
+    assert store.take_freed() == set()
+    assert store.reserve_identity(**identity, uid="uid-second") == "uid-second"
+
+
+def test_waiting_is_bounded() -> None:
+    """Fails when a Client that is made and deleted again and again fills the memory."""
+    store = store_of(holder("victim"))
+    store.upsert(holder("second"))
+    store.reserve_key(SEALS.key_digest(KEY), "uid-second")
+    for number in range(5_000):
+        store.reserve_key(SEALS.key_digest(KEY), f"gone-{number}")
+    assert len(store._waiting["uid-victim"]) <= 1_001
+    store.remove("Client", "victim", "victim", "uid-victim")
+    assert store.take_freed() == {Key("Client", "second", "second")}
 
 
 def test_a_client_without_a_secret() -> None:
