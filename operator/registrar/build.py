@@ -16,6 +16,7 @@ from registrar.clock import Clock, Jitter, SystemClock
 from registrar.engine.app import Engine
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
+from registrar.engine.claims import reserve_all
 from registrar.engine.effects import Effects
 from registrar.engine.gather import Gatherer
 from registrar.engine.grants import GrantReconciler
@@ -247,6 +248,7 @@ async def build(
         workers=settings.workers,
         loaded=loaded,
         sources=[watch, sweeping],
+        before_leading=lambda: reserve_all(store=store, seals=seals),
     )
     return Operator(engine=engine, store=store, queue=queue, metrics=metrics, close=close, port=port)
 

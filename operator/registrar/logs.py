@@ -1,6 +1,7 @@
 """Sets up logging: text for a terminal, JSON lines for a collector, the audit lines apart.
 
-Invariants: Kopf's own chatter starts at WARNING; what carries a tenant's words is escaped, so that nobody writes a second line into the log.
+Invariants: Kopf's own chatter starts at WARNING; what carries a tenant's words is escaped, so that nobody writes a second line into the log, or commands to
+the terminal that shows it; a line has a bound.
 What this module deliberately does not do: search messages for keys; no message is made with one.
 """
 
@@ -14,14 +15,30 @@ import orjson
 AUDIT = "registrar.audit"
 
 
+LONGEST = 4096
+"""Characters of a message that are written; an audit line is written whole."""
+
+
+def escaped(text: str) -> str:
+    """The text with everything that is not printable written as an escape: line breaks, control sequences, separators that some viewers break lines at."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class TextFormatter(logging.Formatter):
-    """One line for each record, whatever is in it; a traceback follows indented."""
+    """One line for each record, whatever is in it; a traceback follows indented, so that no line of it can pass for a record."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        message = escaped(record.getMessage())
+        if record.name != AUDIT and len(message) > LONGEST:
+            message = f"{message[:LONGEST]}…"
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {record.name}: {message}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        trace = self.formatException(record.exc_info).splitlines()
+        return "\n".join((line, *(f"    {escaped(row)}" for row in trace)))
 
 
 class JsonFormatter(logging.Formatter):

@@ -41,7 +41,11 @@ class Reconciler(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """The running operator; `sources` bring events, `reconcilers` are by kind, `services` run beside the workers on the leader."""
+    """The running operator.
+
+    `sources` bring events, `reconcilers` are by kind, `services` run beside the workers on the leader;
+    `before_leading` is called when the caches are loaded and the Lease is held, before the first worker.
+    """
 
     queue: WorkQueue
     reconcilers: dict[str, Reconciler]
@@ -54,6 +58,7 @@ class Engine:
     workers: int
     loaded: asyncio.Event
     sources: list[Callable[[], Awaitable[None]]]
+    before_leading: Callable[[], None] = lambda: None
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -102,6 +107,7 @@ class Engine:
         await self.loaded.wait()
         if self.elector is not None:
             await self.elector.acquire()
+        self.before_leading()
         self.metrics.leader(True)
         log.info("leading: %d keys wait", self.queue.depth)
         tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]

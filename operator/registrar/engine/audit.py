@@ -1,7 +1,9 @@
-"""One JSON line for each effect on a gateway: who could call what, and when.
+"""One JSON line for each effect on a gateway or on a key: who could call what, and when, and who asked for it.
 
-Invariants: the schema has a version; a line holds no key and no configuration; lines go to a logger of their own, so that they can be routed
-to a file. What this module deliberately does not do: keep anything; the log's owner does.
+The schema is described in `docs/reference/audit.md`; `audit_reader` reads lines back.
+
+Invariants: the schema has a version; a line holds no key, no token (its digest only) and no configuration; a line is one line whatever is in it; lines go
+to a logger of their own, so that they can be routed to a file. What this module deliberately does not do: keep anything; the log's owner does.
 """
 
 from __future__ import annotations
@@ -31,34 +33,42 @@ class Audit:
         now: float,
         client: str,
         uid: str,
-        gateway: str,
         verb: str,
         outcome: str,
+        gateway: str = "",
+        identity: str = "",
+        secret: str = "",
         contracts: Iterable[tuple[str, str]] = (),
         before: str = "",
         after: str = "",
+        action: str = "",
         token: str = "",
+        by: Iterable[str] = (),
         error: str = "",
     ) -> None:
         """Write one line.
 
-        `now` is in seconds since the epoch; `client` is namespace/name; `contracts` are (API, plan) that can be called
-        afterwards; `before` and `after` are the payload digests; `token` the action's token hash, if one asked for it.
+        `now` is in seconds since the epoch; `client` is namespace/name; `identity` the organization/client/version that the gateway knows it by;
+        `secret` the key Secret that was made or deleted; `contracts` are (API, plan) that can be called afterwards, and after an unknown outcome
+        may be; `before` and `after` are the payload digests; `action` and `token` the verb and the token's hash, if an annotation asked for it;
+        `by` the field managers that did; `error` the stable word for what went wrong.
         """
         line: dict[str, Any] = {
             "schema": SCHEMA,
             "time": timestamp(now),
             "client": client,
             "uid": uid,
-            "gateway": gateway,
             "verb": verb,
             "outcome": outcome,
-            "contracts": [{"api": api, "plan": plan} for api, plan in contracts],
-            "digestBefore": before,
-            "digestAfter": after,
         }
-        if token:
-            line["token"] = token
-        if error:
-            line["error"] = error
+        if gateway:
+            line |= {
+                "gateway": gateway,
+                "identity": identity,
+                "contracts": [{"api": api, "plan": plan} for api, plan in contracts],
+                "digestBefore": before,
+                "digestAfter": after,
+            }
+        told = (("secret", secret), ("action", action), ("token", token), ("by", list(by)), ("error", error))
+        line |= {name: value for name, value in told if value}
         self._log.info(orjson.dumps(line).decode())

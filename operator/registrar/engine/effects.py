@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from registrar.clock import Clock
+from registrar.engine.accounts import KEY_CREATED, KEY_DELETED, KEY_RESTORED, Accounts
 from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
@@ -48,6 +50,7 @@ from registrar.lifecycle.model import (
 from registrar.metrics import Metrics
 from registrar.resources import reasons
 from registrar.resources.objects import ClientObject, ContractObject
+from registrar.resources.parse import may_be_read
 from registrar.resources.reasons import Reason
 from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
@@ -71,6 +74,11 @@ class Effects:
     finalizers: Finalizers
     term: Callable[[], int]
     metrics: Metrics
+
+    @property
+    def accounts(self) -> Accounts:
+        """Where effects are accounted for."""
+        return Accounts(audit=self.audit, clock=self.clock)
 
     async def perform(self, gathered: Gathered, decision: Decision) -> None:
         """Carry out the decision's effect; raises what the call raised."""
@@ -108,7 +116,8 @@ class Effects:
 
     async def _ensure_secret(self, view: View) -> None:
         client = view.client
-        key = await self._live_key(view) or new_key()
+        live_key = await self._live_key(view)
+        key = live_key or new_key()
         identity = view.desired.identity
         handle = self.pool.handle(identity.gateway) if identity is not None else None
         body = key_secret_body(
@@ -125,11 +134,22 @@ class Effects:
             key=key,
         )
         try:
-            raw = await self.kube.create(SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE)
+            with self.accounts.key(view, KEY_RESTORED if live_key else KEY_CREATED):
+                raw = await self.kube.create(
+                    SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE
+                )
         except KubeConflict:
             # It exists, made by somebody else or by a call of ours whose answer was lost: what it is decides.
-            raw = await self.kube.get(SECRETS, namespace=client.meta.namespace, name=client.secret_name)
+            raw = await self._existing_secret(client)
         self.ingest.own_write("Secret", raw)
+
+    async def _existing_secret(self, client: ClientObject) -> dict[str, Any]:
+        """The Secret that has the name of the key's; its data only if it is this Client's or may be used, so that no name opens a Secret to us."""
+        namespace, name = client.meta.namespace, client.secret_name
+        raw = await self.kube.get(SECRETS, namespace=namespace, name=name, metadata_only=True)
+        if not may_be_read(raw, owner_uid=client.meta.uid):
+            return raw
+        return await self.kube.get(SECRETS, namespace=namespace, name=name)
 
     def _base_url(self, identity: IdentityStatus | None) -> str:
         gateway = self.gatherer_gateway(identity.gateway) if identity is not None else None
@@ -171,8 +191,11 @@ class Effects:
         if raw is not None:
             self.ingest.own_write("Client", raw)
             memory.term = self.term()
+        for gateway in decision.taken_over:
+            self.accounts.found(view, status.snapshot(gateway))
         if recorded:
             self.ingest.wake_policies(client)
+        self.ingest.wake_freed()
         memory.acknowledged(recorded)
         for notice in decision.notices:
             self.events.record(
@@ -224,13 +247,15 @@ class Effects:
         secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
         if secret is None or secret.owner_uid != client.meta.uid:
             return
-        await delete_key_secret(
-            self.kube, namespace=client.meta.namespace, name=client.secret_name, uid=secret.meta.uid
-        )
+        with self.accounts.key(view, KEY_DELETED):
+            await delete_key_secret(
+                self.kube, namespace=client.meta.namespace, name=client.secret_name, uid=secret.meta.uid
+            )
         self.ingest.deleted("Secret", secret.meta)
 
     async def _remove_finalizer(self, view: View) -> None:
         meta = view.client.meta
+        self.accounts.let_go(view, self.memory.of(meta.uid))
         raw = await self.finalizers.remove(
             CLIENTS, namespace=meta.namespace, name=meta.name, resource_version=meta.resource_version,
             existing=view.client.finalizers, site=Site.CLIENT_FINALIZER_REMOVE,
@@ -272,20 +297,23 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
-        payload = await self._payload(gathered, push, identity, handle)
         before = memory.live.get(push.gateway, LiveFact()).digest
-        memory.forget_live(push.gateway)
-        await handle.driver.register(payload, urgent=push.why is Why.REVOKED)
+        with self.accounts.attempt(view, memory, push.why, push.target, before=before):
+            payload = await self._payload(gathered, push, identity, handle)
+            memory.forget_live(push.gateway)
+            await handle.driver.register(payload, urgent=push.why is Why.REVOKED)
         now = self.clock.now()
         digest = self.seals.digest(payload)
         snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
+        asked = self.accounts.worked(view, memory, push.why, snapshot, before=before)
         if not (push.quiet and snapshot == self.gatherer.recorded(view.client, push.gateway)):
-            memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
+            memory.effected[push.gateway] = Effected(
+                snapshot=snapshot, why=push.why, detail=push.detail, at=now, by=asked.words
+            )
         if push.why in (Why.HEALED, Why.CORRECTED):
             self.metrics.drift(push.gateway, "mended")
-        self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
 
     async def _payload(self, gathered: Gathered, push: Push, identity: IdentityStatus, handle: Handle) -> Registration:
         """What the gateway is sent: with surgery what it returned, edited, as long as that is what was last sent."""
@@ -316,14 +344,17 @@ class Effects:
             return
         memory = await self._fresh(view)
         before = memory.live.get(gateway, LiveFact()).digest
-        memory.forget_live(gateway)
-        await self._handle(gateway).driver.unregister(identity_of(view.desired.identity), urgent=True)
-        now = self.clock.now()
         empty = Snapshot(gateway=gateway)
+        memory.forget_live(gateway)
+        with self.accounts.attempt(view, memory, unregister.why, empty, before=before):
+            await self._handle(gateway).driver.unregister(identity_of(view.desired.identity), urgent=True)
+        now = self.clock.now()
         memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
         kept = empty if unregister.keeps is None else unregister.keeps
-        memory.effected[gateway] = Effected(snapshot=kept, why=unregister.why, detail=unregister.detail, at=now)
-        self._audit(view, gateway, unregister.why, before=before, after="", snapshot=empty)
+        asked = self.accounts.worked(view, memory, unregister.why, empty, before=before)
+        memory.effected[gateway] = Effected(
+            snapshot=kept, why=unregister.why, detail=unregister.detail, at=now, by=asked.words
+        )
 
     async def _fresh(self, view: View) -> ClientMemory:
         """Make sure that this process has seen the Client consistently in this Lease term before it changes a gateway."""
@@ -336,17 +367,3 @@ class Effects:
                 raise KubeConflict(f"Client {meta.namespace}/{meta.name} has changed", status=409)
             memory.term = self.term()
         return memory
-
-    def _audit(self, view: View, gateway: str, verb: str, *, before: str, after: str, snapshot: Snapshot) -> None:
-        client: ClientObject = view.client
-        self.audit.effect(
-            now=self.clock.now(),
-            client=f"{client.meta.namespace}/{client.meta.name}",
-            uid=client.meta.uid,
-            gateway=gateway,
-            verb=verb,
-            outcome="Succeeded",
-            contracts=((f"{c.organization}/{c.api}/{c.version}", c.plan) for c in snapshot.contracts if c.live),
-            before=before,
-            after=after,
-        )

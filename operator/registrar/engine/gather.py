@@ -122,6 +122,8 @@ class Gatherer:
             lacking=frozenset(
                 p.id for s in snapshots for p in s.policies if not p.config and self.config_of(p) is None
             ),
+            failed=dict(memory.failed),
+            askers=self._arrivals.askers(client_key),
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -134,6 +136,11 @@ class Gatherer:
                 known = memory.live.get(snapshot.gateway)
                 if known is not None and known.genuine:
                     memory.forget_live(snapshot.gateway)
+        for name, fact in list(memory.live.items()):
+            # Read while a status told of it: what exactly is there was of no interest then. Now it is the only witness.
+            wiped = status.snapshot(name).empty and name not in memory.effected
+            if wiped and fact.state is Live.OURS and not fact.contracts:
+                memory.forget_live(name)
         memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:
@@ -168,6 +175,9 @@ class Gatherer:
         if secret is None:
             return KeyFact(KeyState.MISSING), ""
         generated = client.api_key.source == "Generated"
+        if not generated and not secret.allowed:
+            # Known by its name only (see `effects`): to this Client it is as good as not there.
+            return KeyFact(KeyState.MISSING), ""
         if generated and secret.owner_uid != client.meta.uid:
             return KeyFact(KeyState.NOT_OWNED), ""
         key = _key_text(secret, client.api_key.secret_key)

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 
 from registrar.clock import Clock, Jitter
 from registrar.engine.drift import Drift
+from registrar.engine.faults import fault_of
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
-from registrar.engine.reconciler import fault_of
 from registrar.engine.rendering import Seals
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store

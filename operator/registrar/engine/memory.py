@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from registrar.lifecycle.model import Effected, Fault, GatewayFault, Live, LiveFact
+from registrar.lifecycle.model import Effected, Failed, Fault, GatewayFault, Live, LiveFact
 
 
 @dataclass(slots=True)
@@ -21,7 +21,8 @@ class ClientMemory:
     `fault_since` outlives a pass so that a lasting fault can be told from a blip; `hold_until` keeps calls back while an ambiguous one may still
     land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
     read or written consistently. `tell` asks the next pass to say what is lost before anything is done about it; `told` is the loss for which that was
-    asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without.
+    asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without. `failed` has the
+    changes that have not worked since they were first tried: a gateway that answers questions but takes nothing has a fault all the same.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class ClientMemory:
     absent: dict[str, set[str]] = field(default_factory=dict)
     tell: bool = False
     told: float = 0.0
+    failed: dict[str, Failed] = field(default_factory=dict)
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""
@@ -52,7 +54,9 @@ class ClientMemory:
 
     def fault(self, gateway: str, fault: Fault, *, now: float) -> GatewayFault:
         """Note that a call to the gateway did not work."""
-        return GatewayFault(fault, since=self.fault_since.setdefault(gateway, now))
+        since = self.fault_since.setdefault(gateway, now)
+        failed = self.failed.get(gateway)
+        return GatewayFault(fault, since=min(since, failed.at) if failed is not None else since)
 
     def acknowledged(self, recorded: dict[str, Effected]) -> None:
         """A status that records `recorded` is on the API server; a change that came meanwhile stays."""

@@ -20,6 +20,7 @@ from registrar.errors import KubeConflict, KubeError, KubeNotFound
 from registrar.kube.client import POLICIES
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.chain import permitted, targets_contract
+from registrar.lifecycle.reach import within_reach
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, Condition, parse_conditions
 from registrar.resources.objects import PolicyObject
@@ -53,7 +54,7 @@ class PolicyReconciler:
             return "success"
         if self._early(key, policy):
             return "success"
-        effective, live = await self._counts(policy)
+        effective, live = await self._counts(within_reach(policy, self.store.gateways().values()))
         new = self._status(policy, effective=effective, live=live)
         old = policy.raw_status
         if new == old:

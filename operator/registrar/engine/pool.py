@@ -115,7 +115,7 @@ class Pool:
     def credentials(self, gateway: GatewayObject) -> tuple[str, str] | None:
         """User name and password from the credentials Secret; None when it is missing or incomplete."""
         secret = self._store.secret(self._namespace, gateway.credentials_secret)
-        if secret is None:
+        if secret is None or not secret.allowed:
             return None
         user, password = secret.data.get("username"), secret.data.get("password")
         if not user or not password:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.effects import Effects
+from registrar.engine.faults import fault_of
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Pool
@@ -23,9 +24,6 @@ from registrar.errors import (
     GatewayAmbiguous,
     GatewayApiNotPublished,
     GatewayError,
-    GatewayThrottled,
-    GatewayUnauthorized,
-    GatewayUnreachable,
     KubeConflict,
     KubeError,
     KubeNotFound,
@@ -105,7 +103,7 @@ class ClientReconciler:
             decision = decide(gathered.view)
             effect = decision.effect
             if isinstance(effect, Done):
-                self.queue.forget(key)
+                self._rest(key, gathered)
                 return "success"
             if isinstance(effect, Wait):
                 return self._wait(key, effect, gathered)
@@ -117,6 +115,14 @@ class ClientReconciler:
             client = found
         self.queue.retry(key)
         return "requeue"
+
+    def _rest(self, key: Key, gathered: Gathered) -> None:
+        """Nothing is left to do: what was asked is recorded, and what failed is not wanted any more."""
+        self.queue.forget(key)
+        self.arrivals.rested(key, gathered.view.askers)
+        memory = self.memory.known(gathered.view.client.meta.uid)
+        if memory is not None:
+            memory.failed.clear()
 
     def _wait(self, key: Key, wait: Wait, gathered: Gathered) -> str:
         if wait.until:
@@ -202,19 +208,6 @@ class ClientReconciler:
             memory.forget_live(gateway)
         if memory.suspect_until:
             self.queue.add_at(key, now + RECHECK)
-
-
-def fault_of(error: Exception) -> Fault:
-    """The condition's word for a gateway error."""
-    match error:
-        case GatewayUnauthorized():
-            return Fault.UNAUTHORIZED
-        case GatewayThrottled():
-            return Fault.THROTTLED
-        case GatewayUnreachable() | GatewayAmbiguous():
-            return Fault.UNREACHABLE
-        case _:
-            return Fault.REFUSED
 
 
 def _gateway_of(effect: Effect, gathered: Gathered) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 from registrar.clock import Clock
 from registrar.engine import concerned
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.askers import askers_of, unhandled_askers
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
-from registrar.engine.store import Change, Store
+from registrar.engine.store import Change, Store, version_of
+from registrar.lifecycle.reach import within_reach
 from registrar.resources.objects import (
     Block,
     ClientObject,
@@ -54,7 +56,7 @@ class Ingest:
             return
         change = self._upsert(kind, raw)
         if change is not None:
-            self._react(change)
+            self._react(change, raw)
 
     def loaded(self, kind: str, raw: Mapping[str, Any]) -> None:
         """Take in an object of the preload: it arrived when it was created, and is queued when all kinds are there."""
@@ -62,6 +64,8 @@ class Ingest:
         if change is not None and change.new is not None:
             for key in self._keys(change):
                 self._arrivals.note(key, at=change.new.meta.created_at)
+                for asker in unhandled_askers(change.new, raw):
+                    self._arrivals.asked(key, asker)
 
     def own_write(self, kind: str, raw: Mapping[str, Any]) -> None:
         """Take in the answer to a write of ours, so that its echo is nothing new; a deletion that the write completed is one."""
@@ -74,11 +78,11 @@ class Ingest:
             return
         if before.meta.generation != change.new.meta.generation or before.meta.deleting != change.new.meta.deleting:
             # Somebody else's change came back with ours: it is an arrival like any other.
-            self._react(change)
+            self._react(change, raw)
 
     def deleted(self, kind: str, meta: Meta) -> None:
         """An object is known to be gone."""
-        change = self.store.remove(kind, meta.namespace, meta.name, meta.uid)
+        change = self.store.remove(kind, meta.namespace, meta.name, meta.uid, version=version_of(meta))
         if change is None:
             return
         if kind == "Client":
@@ -98,9 +102,11 @@ class Ingest:
 
     # What a change wakes ----------------------------------------------------------------------------------------
 
-    def _react(self, change: Change) -> None:
+    def _react(self, change: Change, raw: Mapping[str, Any] | None = None) -> None:
         keys = self._keys(change)
         substantial = _substantial(change)
+        if substantial and raw is not None:
+            self._ask(change, keys, raw)
         low = len(keys) > _FAN_OUT
         urgent = not low and (change.new is None or change.new.meta.deleting or _may_withdraw(change))
         stopped = _stopped(change)
@@ -112,6 +118,14 @@ class Ingest:
             self._queue.add(key, urgent=urgent or bool(stopped and self._stops(stopped, key)), low=low)
         if substantial:
             self._statuses(change)
+        self.wake_freed()
+
+    def _ask(self, change: Change, keys: set[Key], raw: Mapping[str, Any]) -> None:
+        """Note who made the change, for the Clients of the same namespace: who works elsewhere is nobody's business."""
+        for asker in askers_of(change, raw):
+            for key in keys:
+                if change.new is not None and key.namespace == change.new.meta.namespace:
+                    self._arrivals.asked(key, asker)
 
     def _stops(self, stopped: frozenset[Block], key: Key) -> bool:
         """Whether the emergency stop may be about that Client: it must not wait behind the rest."""
@@ -130,7 +144,7 @@ class Ingest:
                 case ContractObject():
                     keys.add(Key("Client", item.meta.namespace, item.client))
                 case PolicyObject() if _substantial(change):
-                    keys |= self.store.clients_affected_by(item)
+                    keys |= self.store.clients_affected_by(within_reach(item, self.store.gateways().values()))
                 case SecretObject() if _substantial(change):
                     keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
                 case GatewayObject() if _substantial(change):
@@ -167,6 +181,12 @@ class Ingest:
                         self._queue.add(Key("APIGrant", grant.meta.namespace, grant.meta.name), low=True)
                 case _:
                     pass
+
+    def wake_freed(self) -> None:
+        """Have the Clients looked at that were refused an identity or a key which nobody holds any more."""
+        for key in self.store.take_freed():
+            self._queue.forget(key)
+            self._queue.add(key)
 
     def wake_policies(self, client: ClientObject) -> None:
         """Have the Policies in the Client's chains count again."""

@@ -1,11 +1,13 @@
 """All objects that the operator knows, slim and indexed: every question that a decision asks is answered without a scan.
 
-Invariants: an object is replaced only by a newer one of the same name; an object that was seen deleted does not come back under its UID; an index entry
-exists exactly as long as the object that it stands for. What this module deliberately does not do: call anybody when something changes (`source` does).
+Invariants: an object is replaced only by a newer one of the same name; an object that was seen deleted does not come back under its UID (a Secret only when it
+is seen no older); an index entry exists exactly as long as the object that it stands for.
+What this module deliberately does not do: call anybody when something changes (`source` does).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from registrar.resources.objects import (
 from registrar.resources.status import Snapshot
 
 _TOMBSTONES = 20_000
+_WAITING = 1_000
 
 KIND_OF: Mapping[type[AnyObject], str] = {
     ClientObject: "Client",
@@ -61,7 +64,7 @@ class Store:
     def __init__(self) -> None:
         """Start empty."""
         self._objects: dict[str, dict[Name, AnyObject]] = {kind: {} for kind in KIND_OF.values()}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict()
         self._client_uids: dict[str, Name] = {}
         self._contracts_of: dict[Name, set[str]] = defaultdict(set)
         self._by_plan: dict[Name, set[Name]] = defaultdict(set)
@@ -76,6 +79,8 @@ class Store:
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
         self.access = AccessIndex()
+        self._waiting: dict[str, set[str]] = defaultdict(set)
+        self._freed: set[str] = set()
         self.phases: Counter[tuple[str, str]] = Counter()
 
     def covers(self, kind: str, raw: Mapping[str, Any]) -> bool:
@@ -94,7 +99,8 @@ class Store:
         meta = new.meta
         name = (meta.namespace, meta.name)
         old = self._objects[kind].get(name)
-        if meta.uid in self._gone or (old is not None and not _newer(meta, old.meta)):
+        gone = version_of(meta) < self._gone.get(meta.uid, 0)
+        if gone or (old is not None and not _newer(meta, old.meta)):
             return None
         if old is not None:
             self._unindex(kind, name, old)
@@ -106,9 +112,12 @@ class Store:
             self.release(old.meta.uid)
         return Change(kind=kind, old=old, new=new)
 
-    def remove(self, kind: str, namespace: str, name: str, uid: str) -> Change | None:
-        """An object is gone; None when it was not known, or another one has its name by now."""
-        self._gone[uid] = None
+    def remove(self, kind: str, namespace: str, name: str, uid: str, *, version: int = 0) -> Change | None:
+        """An object is gone; None when it was not known, or another one has its name by now.
+
+        A Secret may only have lost its label: it comes back when it is seen no older than `version`, that of its going.
+        """
+        self._gone[uid] = version if kind == "Secret" else math.inf
         while len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
         old = self._objects[kind].get((namespace, name))
@@ -190,7 +199,9 @@ class Store:
         """Claim a gateway identity for the Client with that UID; returns the UID that holds it. A Client holds one."""
         wanted = (gateway, organization, client_id, version)
         owner = self._identities.setdefault(wanted, uid)
+        self._wait_for(owner, uid)
         if owner == uid and self._identity_of.get(uid) != wanted:
+            self._free(uid)
             self._identities.pop(self._identity_of.get(uid, ("", "", "", "")), None)
             self._identity_of[uid] = wanted
         return owner
@@ -198,7 +209,9 @@ class Store:
     def reserve_key(self, digest: str, uid: str) -> str:
         """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
         owner = self._keys.setdefault(digest, uid)
+        self._wait_for(owner, uid)
         if owner == uid and self._key_of.get(uid) != digest:
+            self._free(uid)
             self._keys.pop(self._key_of.get(uid, ""), None)
             self._key_of[uid] = digest
         return owner
@@ -207,6 +220,25 @@ class Store:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
         self._keys.pop(self._key_of.pop(uid, ""), None)
+        self._free(uid)
+
+    def take_freed(self) -> set[Key]:
+        """The Clients for which something that they wanted and another one held is free since this was asked last."""
+        names = [self._client_uids[uid] for uid in self._freed if uid in self._client_uids]
+        self._freed.clear()
+        return {Key("Client", *name) for name in names}
+
+    def _wait_for(self, owner: str, uid: str) -> None:
+        if owner == uid:
+            return
+        waiting = self._waiting[owner]
+        waiting.add(uid)
+        if len(waiting) > _WAITING:
+            # Whoever makes and deletes the same Client again and again leaves only those that are still there.
+            waiting.intersection_update(self._client_uids)
+
+    def _free(self, owner: str) -> None:
+        self._freed |= self._waiting.pop(owner, set())
 
     def identity(self, uid: str) -> tuple[str, str, str, str] | None:
         """The gateway, organization, clientId and version that the Client with that UID holds."""

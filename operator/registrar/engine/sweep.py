@@ -89,7 +89,8 @@ class Sweep:
     async def _confirm_gone(self, resource: Resource, item: AnyObject) -> None:
         meta = item.meta
         try:
-            found = await self.client.get(resource, namespace=meta.namespace, name=meta.name)
+            # Metadata only: what lost its label may be a Secret that nobody allowed to be read.
+            found = await self.client.get(resource, namespace=meta.namespace, name=meta.name, metadata_only=True)
             gone = found["metadata"]["uid"] != meta.uid or not _selected(resource, found)
         except KubeNotFound:
             gone, found = True, None
@@ -97,9 +98,9 @@ class Sweep:
             log.info("the sweep found %s %s/%s deleted", resource.kind, meta.namespace, meta.name)
             self.metrics.sweep_finding(resource.kind, "deleted")
             self.ingest.deleted(resource.kind, meta)
-        if found is not None and found["metadata"]["uid"] != meta.uid:
-            self.ingest.apply(resource.kind, None, found)
         await asyncio.sleep(_PACE)
+        if found is not None and found["metadata"]["uid"] != meta.uid and _selected(resource, found):
+            await self._fetch(resource, meta.namespace, meta.name)
 
     async def _fetch(self, resource: Resource, namespace: str, name: str) -> None:
         """An object that the store has not, or has in an older version: the watch is late, or has lost it."""

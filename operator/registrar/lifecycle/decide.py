@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from registrar.lifecycle.block import blocked_gateways, was_blocked
 from registrar.lifecycle.case import FINALIZER, Case, case_of
+from registrar.lifecycle.changelog import taken_over
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.expiry import expired, turning_points
@@ -61,7 +62,9 @@ def decide(view: View) -> Decision:
     status = report(case)
     if effect is None:
         effect = _write_what_changed(case, changed=status != view.status)
-    return Decision(effect=effect, status=status, notices=notices(case) if isinstance(effect, WriteStatus) else ())
+    if not isinstance(effect, WriteStatus):
+        return Decision(effect=effect, status=status)
+    return Decision(effect=effect, status=status, notices=notices(case), taken_over=taken_over(case))
 
 
 # Rules ---------------------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     result = []
     for contract in _by_age(objects.contracts):
         gateway_name = contract.gateway or identity.gateway
-        judged = _judge_one(objects, contract, gateway_name)
+        judged = _judge_one(objects, contract, gateway_name, identity)
         if judged.verdict.state is VerdictState.VALID:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)
             if other != contract.meta.name:
@@ -127,7 +127,7 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     return tuple(result)
 
 
-def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str) -> _Judged:
+def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, identity: IdentityStatus) -> _Judged:
     """The first thing that speaks against the Contract, if there is one."""
     gateway = objects.gateways.get(gateway_name)
     if gateway is None:
@@ -136,6 +136,12 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str) ->
     if contract.expires_at is not None and expired(contract, now=objects.now):
         text = reasons.contract_expired(timestamp(contract.expires_at))
         return _rejected(contract, gateway_name, Reason.EXPIRED, text)
+    if identity.organization not in gateway.owned_organizations(contract.meta.namespace):
+        # Whose an organization is may differ from gateway to gateway; the Client's own was checked on the Client's gateway alone.
+        text = reasons.organization_not_owned(
+            organization=identity.organization, namespace=contract.meta.namespace, gateway=gateway_name
+        )
+        return _rejected(contract, gateway_name, Reason.ORGANIZATION_NOT_OWNED, text)
     refused = refusal(objects.access, gateway, contract.api, contract.plan)
     if refused is not None:
         return _rejected(contract, gateway_name, refused.reason, refused.message)

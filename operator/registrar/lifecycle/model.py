@@ -112,16 +112,39 @@ class Why(StrEnum):
     ROLLED_OUT = "RolledOut"
     BLOCKED = "Blocked"
     UNBLOCKED = "Unblocked"
+    TAKEN_OVER = "TakenOver"
 
 
 @dataclass(frozen=True, slots=True)
 class Effected:
-    """A change of a gateway that worked, until the status patch that records it is acknowledged. `at` is in seconds since the epoch."""
+    """A change of a gateway that worked, until the status patch that records it is acknowledged. `at` is in seconds since the epoch.
+
+    `by` says who asked, in words; empty where that is not known.
+    """
 
     snapshot: Snapshot
     why: Why
     detail: str
     at: float
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A change of a gateway that did not work and has not worked since; `at` is when it first failed, in seconds since the epoch."""
+
+    why: Why
+    fault: Fault
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who changed something of a Client lately: `subject` is an action's verb, or the kind and name of what was changed."""
+
+    subject: str
+    manager: str
 
 
 # Judgements ----------------------------------------------------------------------------------------------------------
@@ -209,6 +232,7 @@ class Objects:
 class View:
     """Everything that one decision is made of. Times are in seconds since the epoch.
 
+    `failed` has the changes that do not work at present, by RuntimeGateway name; `askers` are those of the burst that is worked off.
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
@@ -238,6 +262,8 @@ class View:
     blocked: Mapping[str, str] = field(default_factory=dict)
     telling: bool = False
     lacking: frozenset[str] = frozenset()
+    failed: Mapping[str, Failed] = field(default_factory=dict)
+    askers: tuple[Asker, ...] = ()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -348,8 +374,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next effect, and the Client's status: as the facts stand where it is to be written or just was, else as it is."""
+    """The next effect, and the Client's status: as the facts stand where it is to be written or just was, else as it is.
+
+    `taken_over` names the gateways on which the status that is to be written records a registration that was found there.
+    """
 
     effect: Effect
     status: ClientStatus
     notices: tuple[Notice, ...] = ()
+    taken_over: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from dataclasses import replace
 from registrar.lifecycle import actions
 from registrar.lifecycle.block import blocked_condition
 from registrar.lifecycle.case import Case, restored_with_unregister
-from registrar.lifecycle.model import KeyState, Live, Notice, Verdict, VerdictState, Why
+from registrar.lifecycle.changelog import change_log, log_notices
+from registrar.lifecycle.model import KeyState, Live, Notice, Verdict, VerdictState
 from registrar.lifecycle.phase import (
     CREATED,
     REGISTERED,
@@ -29,11 +30,11 @@ from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
 from registrar.resources.objects import REREGISTER, UNREGISTER
 from registrar.resources.reasons import Reason
-from registrar.resources.status import CHANGE_LOG, ClientStatus, LogEntry, Snapshot
+from registrar.resources.status import ClientStatus, Snapshot
+from registrar.resources.times import parse_timestamp
 
 PENDING_SHOWN = 64
 """How many pending changes a status shows; the rest is counted."""
-_MILESTONES = frozenset({Why.REGISTERED, Why.REREGISTERED, Why.PUBLISHED, Why.RETIRED})
 
 
 def report(case: Case) -> ClientStatus:
@@ -57,7 +58,7 @@ def report(case: Case) -> ClientStatus:
         gateways=tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway))),
         pending=shown,
         pending_truncated=len(case.pending) - len(shown),
-        change_log=_change_log(case),
+        change_log=change_log(case, status),
         contracts=_counts(case),
     )
 
@@ -77,7 +78,7 @@ def notices(case: Case) -> tuple[Notice, ...]:
                 new.outcome, Reason.ACTION_SKIPPED
             )
             made.append(Notice(reason, f"{verb}: {new.message}", warning=new.outcome == actions.FAILED))
-    return tuple(made)
+    return (*made, *log_notices(case))
 
 
 def _drift_notices(case: Case) -> list[Notice]:
@@ -110,23 +111,33 @@ def _settle_action(case: Case, status: ClientStatus) -> ClientStatus:
     if refusal:
         return _finish(case, status, actions.FAILED, refusal)
     if timed_out(case):
-        return _finish(case, status, actions.FAILED, reasons.ACTION_TIMED_OUT)
+        late = reasons.ACTION_RETIREMENT_STANDS if case.verb == UNREGISTER else reasons.ACTION_TIMED_OUT
+        return _finish(case, status, actions.FAILED, late)
     if reached(case):
         nothing = case.verb == REREGISTER and not case.anything_published
         return _finish(
             case, status, actions.SUCCEEDED, reasons.ACTION_NOTHING_TO_DO if nothing else reasons.ACTION_DONE
         )
-    if case.settled and status.action(case.verb).in_progress != case.token:
-        return actions.begun(status, case.verb, case.token, at=case.now)
+    if case.settled and not _begun(case, status):
+        return _supersede(case, actions.begun(status, case.verb, case.token, at=case.now))
     return status
 
 
+def _begun(case: Case, status: ClientStatus) -> bool:
+    """Whether the status says that the action is in progress."""
+    return status.action(case.verb).in_progress == case.token
+
+
 def _finish(case: Case, status: ClientStatus, outcome: str, message: str) -> ClientStatus:
+    known = _begun(case, status)
     status = actions.finished(status, case.verb, case.token, outcome=outcome, message=message, at=case.now)
-    if case.verb != UNREGISTER:
-        return status
+    return status if known else _supersede(case, status)
+
+
+def _supersede(case: Case, status: ClientStatus) -> ClientStatus:
+    """With the start of an unregister the reregister that is asked for or in progress is over; one that is asked for later is not."""
     other = status.action(REREGISTER).in_progress or actions.new_token(case.view.client, status, REREGISTER)
-    if not other or status.action(UNREGISTER).started_at < status.action(REREGISTER).started_at:
+    if case.verb != UNREGISTER or not other:
         return status
     return actions.finished(
         status, REREGISTER, other, outcome=actions.SKIPPED, message=reasons.ACTION_SUPERSEDED, at=case.now
@@ -136,7 +147,12 @@ def _finish(case: Case, status: ClientStatus, outcome: str, message: str) -> Cli
 def refused(case: Case) -> str:
     """Why the action can't be carried out at all; empty when it can, or when it is too early to say."""
     view = case.view
-    if not case.settled or case.verb != REREGISTER:
+    if not case.settled or not case.verb:
+        return ""
+    observed = [g for g in case.gateways if case.usable(g) and g not in view.managed]
+    if observed and len(observed) == len(case.gateways):
+        return reasons.action_observed(observed[0])
+    if case.verb != REREGISTER:
         return ""
     if view.client.state == "Retired":
         return reasons.ACTION_REFUSED_STATE
@@ -146,9 +162,20 @@ def refused(case: Case) -> str:
         return reasons.ACTION_REFUSED_BLOCKED
     if view.desired.problem is not None:
         return reasons.action_not_accepted(view.desired.problem.reason)
+    if unusable := _unusable_key(case):
+        return reasons.action_key_unusable(unusable)
+    foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
+    if foreign and len(foreign) == len(case.gateways):
+        return reasons.action_foreign(foreign[0])
     if not case.any_valid and not view.status.retired_by:
         return reasons.ACTION_REFUSED_EMPTY
     return reasons.ACTION_REFUSED_TOO_LARGE if too_large(case) else ""
+
+
+def _unusable_key(case: Case) -> str:
+    """The reason for which a person must mend the key first; empty when the key is usable or the operator makes it."""
+    resolved = _resolved(case)
+    return resolved.reason if resolved.status == FALSE else ""
 
 
 def reached(case: Case) -> bool:
@@ -169,17 +196,20 @@ def reached(case: Case) -> bool:
 
 
 def timed_out(case: Case) -> bool:
-    """Whether a fault has stood for longer than an action waits."""
-    in_progress = case.view.status.action(case.verb).in_progress if case.verb else ""
-    return bool(in_progress) and any(
-        case.view.now >= fault.since + case.view.action_timeout for fault in case.view.faults.values()
+    """Whether a fault has stood for longer than an action waits, from the action's start on."""
+    action = case.view.status.action(case.verb)
+    if not case.verb or not action.in_progress:
+        return False
+    started = parse_timestamp(action.started_at) if action.started_at else 0.0
+    return any(
+        case.view.now >= max(fault.since, started) + case.view.action_timeout for fault in case.view.faults.values()
     )
 
 
 def _retired_by(case: Case) -> str:
     """What retired the Client; kept apart so that reregister undoes the annotation only."""
     view = case.view
-    if case.verb == UNREGISTER:
+    if case.verb == UNREGISTER and not refused(case):
         return "Annotation"
     if view.client.state == "Retired":
         return "Spec" if view.status.retired_by in ("", "Spec") else view.status.retired_by
@@ -225,21 +255,6 @@ def _counts(case: Case) -> dict[str, object]:
         "summary": f"{live}/{total}",
         "pendingChanges": len(case.pending),
     }
-
-
-def _change_log(case: Case) -> tuple[LogEntry, ...]:
-    """The log with an entry for each change of a gateway; noise never pushes out the last milestone."""
-    entries = list(case.view.status.change_log)
-    for gateway, effected in sorted(case.view.effected.items()):
-        detail = effected.detail or f"on gateway {gateway}"
-        entries.append(LogEntry(time=case.now, what=effected.why, outcome=actions.SUCCEEDED, detail=detail[:512]))
-    if len(entries) <= CHANGE_LOG:
-        return tuple(entries)
-    kept = entries[-CHANGE_LOG:]
-    milestone = next((entry for entry in reversed(entries) if entry.what in _MILESTONES), None)
-    if milestone is not None and milestone not in kept:
-        kept = [milestone, *kept[1:]]
-    return tuple(kept)
 
 
 # Conditions ----------------------------------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ TOKEN_LENGTH = 256
 _SHARED_STATUSES = 65_536
 _LAST_INSTANT = 253_402_300_799.0
 """The last second of the year 9999, in seconds since the epoch: no later one can be written as RFC 3339."""
+_LONGEST_UID = 64
+LARGEST_SECRET = 65_536
+"""Characters of base64 of one Secret's entries that are kept, in the order in which they come."""
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +129,8 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         ),
         status_blob=zlib.compress(orjson.dumps(status), 1) if status else b"",
         phase=intern(str(status.get("phase", ""))),
-        force_delete=annotations.get(f"{GROUP}/force-delete", ""),
+        # A UID has 36 characters; a text of 200 KiB would stay in memory.
+        force_delete=annotations.get(f"{GROUP}/force-delete", "")[:_LONGEST_UID],
         placed=_placed(status),
         standing=_standing(status),
     )
@@ -314,20 +318,41 @@ def parse_namespace(raw: Mapping[str, Any]) -> NamespaceObject:
     return NamespaceObject(meta=parse_meta(raw), labels={intern(key): intern(value) for key, value in labels.items()})
 
 
+def may_be_read(raw: Mapping[str, Any], *, owner_uid: str) -> bool:
+    """Whether a Secret of that metadata may be read: it carries the label, or the Client with that UID controls it."""
+    metadata = raw["metadata"]
+    return _labelled(metadata) or _owner_uid(metadata) == owner_uid
+
+
+def _labelled(metadata: Mapping[str, Any]) -> bool:
+    return (metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true"
+
+
+def _owner_uid(metadata: Mapping[str, Any]) -> str:
+    """The UID of the Client that controls the object; empty when none does."""
+    owner: Mapping[str, Any] = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), {})
+    ours = owner.get("kind") == "Client" and owner.get("apiVersion", "").startswith(f"{GROUP}/")
+    return str(owner.get("uid", "")) if ours else ""
+
+
 def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
     """A Secret, from the labelled ones that the operator may see; entries that are no base64 are dropped."""
     metadata = raw["metadata"]
-    owner = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), None)
     data = {}
+    room = LARGEST_SECRET
     for key, value in (raw.get("data") or {}).items():
+        # Anybody may put the label on a megabyte; what is not kept counts as absent.
+        room -= len(value)
+        if room < 0:
+            continue
         try:
             data[intern(key)] = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             continue
     return SecretObject(
         meta=parse_meta(raw),
-        owner_uid=owner["uid"] if owner and owner.get("apiVersion", "").startswith(f"{GROUP}/") else "",
-        allowed=(metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true",
+        owner_uid=_owner_uid(metadata),
+        allowed=_labelled(metadata),
         data=data,
     )
 

@@ -96,6 +96,9 @@ class Reason(StrEnum):
     ACTION_SKIPPED = "ActionSkipped"
     CONTRACT_REVOKED = "ContractRevoked"
 
+    # A change of a gateway
+    CHANGE_FAILED = "ChangeFailed"
+
 
 def no_contracts(*, namespace: str, client: str) -> str:
     """A Client without any Contract; shows a manifest that would do."""
@@ -474,11 +477,35 @@ ACTION_FIRST_SIGHT = (
 )
 ACTION_SUPERSEDED = "Skipped: unregister was asked for as well, and it wins."
 ACTION_TIMED_OUT = "Gave up: the gateway could not be used for the whole action timeout. Set a new token to try again."
+ACTION_RETIREMENT_STANDS = (
+    "The gateway could not be used for the whole action timeout. The retirement stands, and is carried out as soon as it can be; "
+    "a new reregister token undoes it."
+)
 
 
 def action_not_accepted(reason: str) -> str:
     """The Client can't be served."""
     return f"Refused: the Client is not accepted ({reason}). Mend that first."
+
+
+def action_key_unusable(reason: str) -> str:
+    """The key can't be used, so nothing can be registered with it."""
+    return f"Refused: the key can't be used ({reason}). Read the ResolvedRefs condition and mend it first."
+
+
+def action_foreign(gateway: str) -> str:
+    """The identity is somebody else's on the gateway."""
+    return f"Refused: gateway {gateway} has a registration under this identity that this operator did not make; it is left as it is."
+
+
+def action_observed(gateway: str) -> str:
+    """The gateway is only looked at."""
+    return f"Refused: RuntimeGateway {gateway} has mode Observe, so nothing is written to it."
+
+
+def change_failed(*, what: str, detail: str) -> str:
+    """A change of a gateway that does not work; the operator goes on trying."""
+    return f"{what} does not work {detail}. It is tried again; see the conditions."
 
 
 def _contracts(count: int) -> str:

@@ -223,6 +223,46 @@ def tamper_observed(world: World) -> None:
     tamper(world)
 
 
+def conflict(world: World) -> None:
+    """Ask for both verbs at once, with a change pending."""
+    assert world.client is not None
+    world.policies = [policy(limit=10)]
+    world.client = replace(world.client, tokens=(("unregister", "one"), ("reregister", "one")))
+
+
+def refuse(world: World) -> None:
+    """Ask for a publish of a paused Client."""
+    assert world.client is not None
+    change(world)
+    world.client = replace(world.client, paused=True)
+
+
+def retired() -> World:
+    """A Client that an action has retired."""
+    world = at_rest()
+    token("unregister")(world)
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def publishing() -> World:
+    """A Client whose publish has begun."""
+    world = at_rest()
+    change(world)
+    while world.client is not None and world.client.status.action("reregister").in_progress != "one":
+        world._step()
+    world.effects = 0
+    return world
+
+
+def supersede(world: World) -> None:
+    """Ask for retirement while a publish is in progress."""
+    assert world.client is not None
+    world.client = replace(world.client, tokens=(("unregister", "two"), ("reregister", "one")))
+
+
 WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "register": (fresh, lambda world: None),
     "reregister": (at_rest, change),
@@ -252,6 +292,10 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "delete-while-blocked": (blocked_world, delete),
     "drift": (at_rest, tamper),
     "drift-observed": (at_rest, tamper_observed),
+    "conflict": (at_rest, conflict),
+    "refused": (at_rest, refuse),
+    "undone": (retired, token("reregister")),
+    "superseded": (publishing, supersede),
 }
 TIMES = {
     "lastTransitionTime",

@@ -254,6 +254,8 @@ def _check_names(registration: Registration) -> None:
         _name("contract's organization", contract.organization)
         _name("contract's api", contract.api)
         _name("contract's version", contract.version)
+        if contract.plan:
+            _name("contract's plan", contract.plan)
 
 
 def _to_json(registration: Registration) -> dict[str, Any]:
