@@ -87,7 +87,7 @@ class GatewayProxy:
         self._stopped = asyncio.Event()
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=1.0)
         async with aiohttp.ClientSession(auto_decompress=False) as self._session:
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -96,6 +96,13 @@ class GatewayProxy:
             self._ready.set()
             await self._stopped.wait()
             await runner.cleanup()
+            # Requests that are still held end here, and the transports get the turn of the loop in which they close their sockets.
+            held = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in held:
+                task.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _take(self, request: web.Request) -> Fault | None:
         for fault in self._faults:

@@ -13,7 +13,7 @@ from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store
-from tests.unit.lifecycle.build import client, contract, meta, policy
+from tests.unit.lifecycle.build import client, contract, gateway, meta, policy
 
 
 def ingest() -> Ingest:
@@ -71,7 +71,8 @@ async def test_a_fan_out_waits_behind_the_rest() -> None:
 
     made = ingest()
     fill(made, 150)
-    limit = policy("limit", namespace="owner", target=TargetRef("Plan", "gold", "acme"))
+    limit = policy("limit", namespace="acme", target=TargetRef("Plan", "gold", "acme"))
+    made.store.upsert(gateway())
     made.store.upsert(limit)
     made.deleted("Policy", limit.meta)
     made._queue.add(Key("Client", "team", "other"))
@@ -79,6 +80,7 @@ async def test_a_fan_out_waits_behind_the_rest() -> None:
     assert names[0] == "other" and len(names) == 151
     few = ingest()
     fill(few, 3)
+    few.store.upsert(gateway())
     few.store.upsert(replace(limit))
     few._queue.add(Key("Client", "team", "other"))
     few.deleted("Policy", limit.meta)
