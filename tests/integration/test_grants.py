@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from localenv.cluster import API, Cluster, Json, client, condition, contract, un
 from localenv.environment import Environment
 from localenv.install import NAMESPACE, runtime_gateway
 from localenv.operator import Operator
+from registrar.seam import Site
 from tests.integration.conftest import QUICK
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
@@ -20,11 +23,19 @@ SETTINGS: dict[str, str | float] = {"lease": "false", **QUICK, "counter_interval
 
 
 @pytest.fixture(scope="module")
-def operator(env: Environment) -> Iterator[Operator]:
-    """An operator that counts often."""
-    running = Operator(env, name="grants", settings=SETTINGS).start()
-    yield running
-    running.stop()
+def fault_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a fault is written; without one the operator is as any other."""
+    return tmp_path_factory.mktemp("fault") / "plan.json"
+
+
+@pytest.fixture(scope="module")
+def operator(env: Environment, fault_file: Path) -> Iterator[Operator]:
+    """An operator that counts often, and crashes when it is told to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAULT_FILE", str(fault_file))
+        running = Operator(env, name="grants", module="tests.faults.operator", settings=SETTINGS).start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture
@@ -175,6 +186,45 @@ def test_withdrawal_revokes_at_once(publish: str, cluster: Cluster, namespace: s
     cluster.wait_phase(namespace, "shop", "Registered")
 
 
+CRASHES = [
+    (Site.GATEWAY_REGISTER, "before"),
+    (Site.GATEWAY_REGISTER, "after"),
+    (Site.CLIENT_STATUS, "before"),
+    (Site.CONTRACT_STATUS, "after"),
+]
+
+
+@pytest.mark.parametrize(("site", "mode"), CRASHES, ids=str)
+def test_a_withdrawal_that_crosses_a_crash(
+    site: Site,
+    mode: str,
+    cluster: Cluster,
+    namespace: str,
+    owner: str,
+    gateway: str,
+    operator: Operator,
+    fault_file: Path,
+) -> None:
+    """Fails when a crash within a revocation leaves open what is withdrawn, takes off what is not, or publishes what is pending."""
+    cluster.apply(grant(owner, "billing", to(namespace), api="billing"), grant(owner, "orders", to(namespace)))
+    ask(cluster, namespace, gateway, "orders", "billing")
+    cluster.wait_phase(namespace, "shop", "Registered")
+    says(cluster, namespace, "billing", "Active", "Active")
+    cluster.apply(contract(namespace, "orders", client="shop", api="orders", version="1.0", plan="none"))
+    says(cluster, namespace, "orders", "Active", "UnknownPlan")
+    pending(cluster, namespace, "ContractRemoved orders: acme/orders/1.0 on plan gold")
+    fault_file.write_text(json.dumps({"site": site, "mode": mode, "subject": namespace}))
+    cluster.delete("APIGrant", owner, "billing")
+    assert operator.wait_ended() == -9, "the operator must have been killed at that site"
+    operator.start()
+    answers(cluster, namespace, "billing", 404)
+    says(cluster, namespace, "billing", "Rejected", "NotGranted")
+    found = says(cluster, namespace, "orders", "Active", "UnknownPlan")
+    assert found["status"]["livePlan"] == "gold"
+    answers(cluster, namespace, "orders", 200)
+    pending(cluster, namespace, "ContractRemoved orders: acme/orders/1.0 on plan gold")
+
+
 def test_an_edit_to_a_plan_that_is_not_granted(cluster: Cluster, namespace: str, owner: str, gateway: str) -> None:
     """Fails when an edit in place takes the published plan off while that is still granted, or keeps it when it no longer is."""
     cluster.apply(grant(owner, "orders", to(namespace)))
@@ -289,7 +339,9 @@ def test_an_owner_by_its_labels(cluster: Cluster, namespace: str, owner: str, ga
         lambda o: condition(o, "Accepted").get("status") == "True",
         what="another organization",
     )
-    assert condition(cluster.get("Client", owner, "shop") or {}, "Accepted")["reason"] == "NotPermitted"
+    cluster.wait(
+        "Client", owner, "shop", lambda o: condition(o, "Accepted").get("reason") == "NotPermitted", what="refused"
+    )
 
 
 def ends_in(seconds: float) -> Json:

@@ -337,7 +337,7 @@ class RemoveFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before `until` (seconds since the epoch); with `retry` the queue's backoff says when."""
+    """Nothing to do before `until` (seconds since the epoch); with `retry` the queue's backoff says when, but not later than `until` if that is set."""
 
     until: float = 0.0
     retry: bool = False

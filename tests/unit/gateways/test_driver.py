@@ -201,6 +201,16 @@ async def test_nobody_listens(start: Start, unused_tcp_port: int) -> None:
         await driver.register(REGISTRATION)
 
 
+async def test_a_driver_that_was_closed(start: Start) -> None:
+    """Fails when a RuntimeGateway that is deleted in the middle of a check ends the operator."""
+    driver = await start(answering(204))
+    await driver.close()
+    with pytest.raises(GatewayUnreachable, match="closed"):
+        await driver.client_ids("acme")
+    with pytest.raises(GatewayUnreachable, match="closed"):
+        await driver.register(REGISTRATION)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2Fb", "-a", "a b", "a" * 129, "a\n"])
 async def test_names_that_could_lead_elsewhere(name: str, start: Start) -> None:
     """Fails when a tenant's name gets into a URL unchecked."""

@@ -199,6 +199,11 @@ class ApimanDriver:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = GatewayAmbiguous if changing else GatewayUnreachable
             raise kind(f"No usable answer from the gateway ({type(error).__name__}).") from None
+        except RuntimeError:
+            if not self._session.closed:
+                raise
+            # Its RuntimeGateway went or changed while somebody still held the driver; nothing was sent.
+            raise GatewayUnreachable("The connection to the gateway was closed.") from None
 
 
 def _said_by_the_gateway(headers: Mapping[str, str], text: bytes, *, changing: bool) -> bool:
