@@ -17,7 +17,7 @@ from registrar.engine.memory import ClientMemory
 from registrar.engine.rendering import UnrenderableError
 from registrar.errors import GatewayAmbiguous, GatewayError, KubeConflict, KubeError, KubeUnavailable
 from registrar.lifecycle.askers import Asked, asked_by
-from registrar.lifecycle.model import Failed, View, Why
+from registrar.lifecycle.model import Failed, Live, LiveFact, View, Why
 from registrar.resources.status import Snapshot
 
 SUCCEEDED = "Succeeded"
@@ -62,13 +62,16 @@ class Accounts:
         self._line(view, Why.TAKEN_OVER, SUCCEEDED, snapshot, asked=asked, before=snapshot.hash, after=snapshot.hash)
 
     def let_go(self, view: View, memory: ClientMemory) -> None:
-        """The Client is let go: what is retained, or was found to be off already, has had no line yet."""
-        retain = view.desired.deletion_policy == "Retain"
+        """The Client is let go: what was found to be off already has had no line yet, and neither has what stays.
+
+        It stays by `deletionPolicy: Retain`, on a gateway that is only observed, or because nobody knows better.
+        """
         for snapshot in view.status.gateways:
             if snapshot.empty or snapshot.gateway in memory.effected:
                 continue
-            left = snapshot if retain else Snapshot(gateway=snapshot.gateway)
-            verb = RETAINED if retain else Why.DELETED
+            off = memory.live.get(snapshot.gateway, LiveFact()).state is Live.ABSENT
+            left = Snapshot(gateway=snapshot.gateway) if off else snapshot
+            verb = Why.DELETED if off else RETAINED
             self._line(view, verb, SUCCEEDED, left, asked=Asked(), before=snapshot.hash, after=left.hash)
 
     @contextmanager

@@ -33,7 +33,7 @@ def change_log(case: Case, after: ClientStatus) -> tuple[LogEntry, ...]:
 
 def log_notices(case: Case) -> tuple[Notice, ...]:
     """The Events of the entries that no other notice stands for: registrations that were found, and changes that do not work."""
-    found = [Notice(entry.what, f"{entry.what} {entry.detail}.") for entry in _taken_over(case)]
+    found = [Notice(entry.what, entry.detail) for entry in _taken_over(case)]
     failed = [
         Notice(Reason.CHANGE_FAILED, reasons.change_failed(what=entry.what, detail=entry.detail), warning=True)
         for entry in _failures(case)
@@ -78,7 +78,7 @@ def _taken_over(case: Case) -> tuple[LogEntry, ...]:
             time=case.now,
             what=Why.TAKEN_OVER,
             outcome=actions.SUCCEEDED,
-            detail=f"the registration found on gateway {gateway}",
+            detail=reasons.taken_over(gateway),
             by=by,
         )
         for gateway in taken_over(case)

@@ -503,6 +503,13 @@ def action_observed(gateway: str) -> str:
     return f"Refused: RuntimeGateway {gateway} has mode Observe, so nothing is written to it."
 
 
+def taken_over(gateway: str) -> str:
+    """A registration that no status recorded."""
+    return (
+        f"Gateway {gateway} has a registration under this Client's key that no status recorded; it counts as published."
+    )
+
+
 def change_failed(*, what: str, detail: str) -> str:
     """A change of a gateway that does not work; the operator goes on trying."""
     return f"{what} does not work {detail}. It is tried again; see the conditions."

@@ -23,10 +23,10 @@ from registrar.errors import (
     KubeRefused,
     KubeUnavailable,
 )
-from registrar.lifecycle.model import Asker, View, Why
+from registrar.lifecycle.model import Asker, LiveFact, View, Why
 from registrar.resources.status import Snapshot
 from registrar.resources.times import parse_timestamp
-from tests.unit.lifecycle.build import contract, effected, published, registered
+from tests.unit.lifecycle.build import absent, contract, effected, ours, published, registered
 from tests.unit.lifecycle.test_decide import asked
 
 DAY = "2026-03-01T"
@@ -195,12 +195,21 @@ def test_a_name_that_is_taken_is_no_change(accounts: Accounts, caplog: pytest.Lo
     assert rows(caplog) == []
 
 
-@pytest.mark.parametrize(("policy", "verb", "left"), [("Retain", "Retained", 1), ("Unregister", "Deleted", 0)])
+@pytest.mark.parametrize(
+    ("live", "verb", "left"),
+    [({"default": ours()}, "Retained", 1), ({"default": absent()}, "Deleted", 0), ({}, "Retained", 1)],
+)
 def test_a_client_that_is_let_go(
-    policy: str, verb: str, left: int, accounts: Accounts, memory: ClientMemory, caplog: pytest.LogCaptureFixture
+    live: dict[str, LiveFact],
+    verb: str,
+    left: int,
+    accounts: Accounts,
+    memory: ClientMemory,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Fails when a deletion that a crash cut in two leaves the reader with an open door, or a retained one with a closed one."""
-    view = registered(contract(), changes_to_client={"deletion_policy": policy})
+    view = registered(contract())
+    memory.live.update(live)
     accounts.worked(view, memory, Why.REGISTERED, published(view), before="")
     accounts.let_go(view, memory)
     assert rows(caplog)[-1]["verb"] == verb
