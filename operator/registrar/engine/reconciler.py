@@ -166,8 +166,13 @@ class ClientReconciler:
         memory.forget_live(effect.gateway)
         handle = self.pool.handle(effect.gateway)
         now = self.clock.now()
+        before = handle.missing if handle is not None else frozenset()
         try:
             if handle is not None and await handle.check_apis(_apis(effect.target)):
+                # An API that turned out to be back concerns every Client that was registered without it.
+                for key in {k for api in before - handle.missing for k in self.store.clients_using_api(api)}:
+                    self.queue.forget(key)
+                    self.queue.add(key)
                 return {}
         except GatewayError as failure:
             return {effect.gateway: memory.fault(effect.gateway, fault_of(failure), now=now)}
