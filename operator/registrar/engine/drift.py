@@ -76,7 +76,8 @@ class Drift:
     async def sentinel_lost(self, gateway: GatewayObject, handle: Handle) -> bool:
         """Read one registration that should be there, another one each time; True when it is gone.
 
-        What is gone is left to the check that follows, so that the longest published comes first there too.
+        What is gone is left to the check that follows, so that the longest published comes first there too. It goes ahead of the heals that wait for a slow
+        gateway: the look that it is part of says how far they are.
         """
         for _ in range(TRIES):
             key = next(self._sentinel, None)
@@ -107,7 +108,7 @@ class Drift:
         before = memory.live.get(self.name)
         if before is None:
             return True
-        found = await handle.driver.read(expected.identity)
+        found = await handle.driver.read(expected.identity, urgent=sentinel)
         current = self.store.client_by_uid(expected.client.meta.uid)
         if memory.live.get(self.name) is not before or current is None:
             # A pass over the Client changed the gateway while we read: what we saw is of no use.
