@@ -17,7 +17,7 @@ from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.rendering import Seals, fact, identity_of, registration, without
+from registrar.engine.rendering import Seals, as_found, fact, identity_of, registration, without
 from registrar.engine.source import Ingest
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
 from registrar.gateways.base import Registration
@@ -253,19 +253,37 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
-        payload = registration(
-            push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of
-        )
-        if push.surgery:
-            found = await handle.driver.read(identity_of(identity), urgent=True)
-            if found is not None and self.seals.digest(found) == self.gatherer.recorded(view.client, push.gateway).hash:
-                payload = without(found, push.target, api_key=found.api_key)
+        lacking = self.gatherer.unrenderable(push.target)
         before = memory.live.get(push.gateway, LiveFact()).digest
+        found = None
+        if push.surgery or lacking:
+            found = await handle.driver.read(identity_of(identity), urgent=push.surgery)
+        there = self.seals.digest(found) if found is not None else ""
+        if push.surgery and found is not None and there == before:
+            # The decision was made on this very registration, whoever described it in the status.
+            payload, sent = without(found, push.target, api_key=found.api_key), push.target
+        else:
+            recorded = self.gatherer.written(view.client).get(push.gateway)
+            kept = (
+                as_found(found, recorded)
+                if found is not None and recorded is not None and recorded.hash == there
+                else {}
+            )
+            kept = {key: wire for key, wire in kept.items() if key in lacking}
+            payload = registration(
+                push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of, kept=kept
+            )
+            sent = replace(
+                push.target,
+                policies=tuple(
+                    policy if policy.id in lacking else self.gatherer.as_sent(policy) for policy in push.target.policies
+                ),
+            )
         memory.forget_live(push.gateway)
         await handle.driver.register(payload, urgent=push.surgery)
         now = self.clock.now()
         digest = self.seals.digest(payload)
-        snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
+        snapshot = replace(sent, hash=digest, registered_at=sent.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
         memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)

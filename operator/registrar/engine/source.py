@@ -16,6 +16,7 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.store import Change, Store
+from registrar.lifecycle.buckets import LIMITS
 from registrar.resources.objects import (
     ClientObject,
     ContractObject,
@@ -119,6 +120,8 @@ class Ingest:
                     keys |= self.store.clients_affected_by(item)
                 case SecretObject() if _substantial(change):
                     keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
+                    for policy in self.store.policies_of_secret(item.meta.namespace, item.meta.name):
+                        keys |= self.store.clients_affected_by(policy)
                 case GatewayObject() if _substantial(change):
                     keys |= set(self.store.all_clients())
                 case _:
@@ -131,6 +134,14 @@ class Ingest:
             match item:
                 case PolicyObject():
                     self._queue.add(Key("Policy", item.meta.namespace, item.meta.name))
+                    if item.type in LIMITS:
+                        self._rivals(item)
+                case SecretObject():
+                    for policy in self.store.policies_of_secret(item.meta.namespace, item.meta.name):
+                        self._queue.add(Key("Policy", policy.meta.namespace, policy.meta.name))
+                case GatewayObject():
+                    for found in self.store.all("Policy"):
+                        self._queue.add(Key("Policy", found.meta.namespace, found.meta.name), low=True)
                 case ClientObject() | ContractObject():
                     client = self.store.client(
                         item.meta.namespace, item.meta.name if isinstance(item, ClientObject) else item.client
@@ -139,6 +150,13 @@ class Ingest:
                         self.wake_policies(client)
                 case _:
                     pass
+
+    def _rivals(self, policy: PolicyObject) -> None:
+        """Have the other Policies in the same chains looked at: one of their limits may give way now, or no longer."""
+        for key in self.store.clients_affected_by(policy):
+            client = self.store.client(key.namespace, key.name)
+            if client is not None:
+                self.wake_policies(client)
 
     def wake_policies(self, client: ClientObject) -> None:
         """Have the Policies in the Client's chains count again."""

@@ -80,11 +80,21 @@ class Case:
         return api in self.view.missing_apis.get(gateway, frozenset())
 
     def pushable(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with `live` set on the contracts whose API the gateway has: only those are sent."""
+        """The snapshot with `live` set on the contracts whose API the gateway has and whose policies can be sent: only those are sent."""
         contracts = tuple(
-            replace(contract, live=not self.missing(snapshot.gateway, contract)) for contract in snapshot.contracts
+            replace(
+                contract,
+                live=not self.missing(snapshot.gateway, contract) and not self.withheld(snapshot.gateway, contract),
+            )
+            for contract in snapshot.contracts
         )
         return replace(snapshot, contracts=contracts)
+
+    def withheld(self, gateway: str, contract: PublishedContract) -> bool:
+        """Whether the contract is not on the gateway and has a policy that can't be sent now: it waits rather than be open without it."""
+        if self.view.unrenderable.isdisjoint(contract.policies):
+            return False
+        return not contract.live or self.live(gateway).state is Live.ABSENT
 
 
 def case_of(view: View) -> Case:

@@ -83,6 +83,8 @@ def _published(case: Case, verdict: Verdict, entry: PublishedContract) -> Contra
     if case.missing(gateway, entry):
         text = reasons.api_not_published(api=str(api), gateway=gateway)
         return _build(contract, PENDING, _ready(FALSE, Reason.API_NOT_PUBLISHED, text), gateway=gateway, at=case.now)
+    if verdict.state is not VerdictState.VALID and case.withheld(gateway, entry):
+        return _refused(case, verdict)
     if not case.serves(gateway):
         if contract.status.phase and case.view.now < case.live(gateway).since + case.view.grace:
             return contract.status

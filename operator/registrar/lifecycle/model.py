@@ -167,11 +167,24 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyFact:
+    """What is known of a Policy beyond its object: `digest` is a keyed digest of what its Secrets hold, empty when it refers to none.
+
+    With a `reason` the Policy can't be resolved; `message` says what to mend, to its owner only.
+    """
+
+    digest: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Objects:
     """The objects that decide about one Client, as the store has them now.
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
-    can do; `identity_taken` says that another Client holds this one's identity.
+    can do; `identity_taken` says that another Client holds this one's identity. `policy_facts` are by namespace and name; `published` are the
+    snapshots that this operator is known to have written, by RuntimeGateway name: they are needed where a Policy can't be resolved.
     """
 
     client: ClientObject
@@ -181,12 +194,15 @@ class Objects:
     missing_apis: Mapping[str, frozenset[ApiRef]] = field(default_factory=dict)
     renderable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     identity_taken: bool = False
+    policy_facts: Mapping[tuple[str, str], PolicyFact] = field(default_factory=dict)
+    published: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that one decision is made of. Times are in seconds since the epoch.
 
+    `unrenderable` are the ids of published policies that could not be sent again now, because a Secret or the Policy itself is missing.
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id.
@@ -209,6 +225,7 @@ class View:
     endpoints: Mapping[tuple[str, ApiRef], str] = field(default_factory=dict)
     grace: float = 10.0
     action_timeout: float = 600.0
+    unrenderable: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

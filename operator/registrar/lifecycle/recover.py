@@ -9,8 +9,9 @@ Invariants: never invents a contract that the gateway does not have. What this m
 
 from __future__ import annotations
 
-from registrar.lifecycle.model import LiveContract, LivePolicy, View
+from registrar.lifecycle.model import LiveContract, LivePolicy, VerdictState, View
 from registrar.resources.objects import ApiRef, ContractObject
+from registrar.resources.reasons import Reason
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
 
 
@@ -50,9 +51,20 @@ def _contract(view: View, gateway: str, live: LiveContract, policies: dict[str, 
 
 
 def _owner(view: View, gateway: str, api: ApiRef) -> ContractObject | None:
-    """The valid Contract for that API version there, so that a duplicate never claims it."""
-    valid = {entry.uid for entry in view.desired.snapshot(gateway).contracts}
-    return next((c for c in view.contracts if c.meta.uid in valid and c.api == api), None)
+    """The valid Contract for that API version there, so that a duplicate never claims it.
+
+    One that only waits for a Policy to be resolved counts as well: what is live is not taken off for that.
+    """
+    return next(
+        (
+            verdict.contract
+            for verdict in view.desired.verdicts
+            if (verdict.state is VerdictState.VALID or verdict.reason == Reason.POLICY_UNRESOLVED)
+            and verdict.gateway == gateway
+            and verdict.contract.api == api
+        ),
+        None,
+    )
 
 
 def _wanted(view: View, gateway: str, owner: ContractObject | None) -> tuple[PublishedPolicy, ...]:

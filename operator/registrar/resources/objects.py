@@ -132,7 +132,10 @@ class TargetRef:
 
 @dataclass(frozen=True, slots=True)
 class PolicyObject:
-    """A Policy; `config` is canonical JSON (sorted keys) of the one typed member that `type` names."""
+    """A Policy; `config` is canonical JSON (sorted keys) of the one typed member that `type` names.
+
+    `secret_names` are the Secrets of its namespace that the configuration refers to, sorted.
+    """
 
     meta: Meta
     targets: tuple[TargetRef, ...]
@@ -141,6 +144,12 @@ class PolicyObject:
     type: str
     config: str
     status_blob: bytes = field(repr=False, default=b"")
+    secret_names: tuple[str, ...] = ()
+
+    @property
+    def custom_implementation(self) -> str:
+        """The code that a Policy of type custom names."""
+        return str(orjson.loads(self.config).get("implementation", ""))
 
     @property
     def raw_status(self) -> dict[str, Any]:
@@ -180,12 +189,20 @@ class GatewayObject:
     drift_interval: float
     finalizers: tuple[str, ...] = ()
     status_blob: bytes = field(repr=False, default=b"")
+    custom_policies: tuple[str, ...] = ()
 
     @property
     def raw_status(self) -> dict[str, Any]:
         """The status as it is on the API server."""
         loaded: dict[str, Any] = orjson.loads(self.status_blob) if self.status_blob else {}
         return loaded
+
+    def allows_custom(self, implementation: str) -> bool:
+        """Whether Policies of type custom may name it: by its exact name, or by a beginning that ends in `*`."""
+        return any(
+            implementation.startswith(entry[:-1]) if entry.endswith("*") else implementation == entry
+            for entry in self.custom_policies
+        )
 
     def owned_organizations(self, namespace: str) -> tuple[str, ...]:
         """The organizations that `namespace` may use here: those whose entry names it, else the one of its own name."""

@@ -61,7 +61,10 @@ def canonical(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPolicy:
-    """One policy of a snapshot. `config` is canonical JSON; it is empty for a policy of another namespace, which has a `digest` instead."""
+    """One policy of a snapshot. `config` is canonical JSON; it is empty for a policy of another namespace, which has a `digest` instead.
+
+    Beside a `config` that refers to Secrets, `digest` is a keyed digest of what they held.
+    """
 
     id: str
     source: str
@@ -86,7 +89,8 @@ class PublishedPolicy:
     def to_json(self) -> dict[str, Any]:
         """The entry as the status holds it."""
         base = {"id": self.id, "source": self.source, "type": self.type, "rollout": self.rollout}
-        return base | ({"config": orjson.loads(self.config)} if self.config else {"digest": self.digest})
+        config = {"config": orjson.loads(self.config)} if self.config else {}
+        return base | config | ({"digest": self.digest} if self.digest or not self.config else {})
 
 
 @dataclass(frozen=True, slots=True)
