@@ -53,8 +53,8 @@ def login(name: str, password: str) -> dict[str, str]:
 @pytest.mark.parametrize(("member", "code"), [("rateLimit", "10005"), ("quota", "10012")])
 def test_requests_are_limited(cluster: Cluster, namespace: str, member: str, code: str) -> None:
     """Fails when more calls than the limit pass, or fewer."""
-    limit = {"limit": 2, "period": "Day", "granularity": "Client"}
-    key = published(cluster, namespace, policy(namespace, "limit", SHOP, **{member: limit}))
+    spec: dict[str, Any] = {member: {"limit": 2, "period": "Day", "granularity": "Client"}}
+    key = published(cluster, namespace, policy(namespace, "limit", SHOP, **spec))
     first = settled(cluster, key, "hello")
     header = "X-RateLimit" if member == "rateLimit" else "X-Quota"
     assert (first.status, first.headers[f"{header}-Limit"], first.headers[f"{header}-Remaining"]) == (200, "2", "1")
@@ -92,14 +92,18 @@ def test_addresses_are_allowed(cluster: Cluster, namespace: str) -> None:
     )
     assert cluster.fetch(ORDERS, key, headers={"X-Real-IP": "10.1.2.3"}).status == 200
     assert cluster.fetch(ORDERS, key, headers={"X-Real-IP": "10.2.2.3"}).status == 404
+    assert cluster.fetch(ORDERS, key, headers={"X-Real-IP": "10.1.2.3, 10.1.2.4"}).status == 404, "a list is no address"
 
 
 def test_addresses_are_blocked(cluster: Cluster, namespace: str) -> None:
     """Fails when an address in the list passes, or another one does not."""
-    rule = {"ipList": ["10.1.2.*"], "httpHeader": "X-Real-IP"}
+    rule = {"ipList": ["10.1.2.1-10.1.2.5", "10.1.16.0/20", "10.9.*"], "httpHeader": "X-Real-IP"}
     key = published(cluster, namespace, policy(namespace, "list", SHOP, ipBlockList=rule))
     assert settled(cluster, key, "hello").status == 200
-    assert failure(cluster.fetch(ORDERS, key, headers={"X-Real-IP": "10.1.2.3"})) == (403, "10002")
+    for address in ("10.1.2.3", "10.1.31.255", "10.9.8.7"):
+        assert failure(cluster.fetch(ORDERS, key, headers={"X-Real-IP": address})) == (403, "10002")
+    for address in ("10.1.2.6", "10.1.32.0", "10.8.8.7"):
+        assert cluster.fetch(ORDERS, key, headers={"X-Real-IP": address}).status == 200
 
 
 def test_callers_log_in(cluster: Cluster, namespace: str) -> None:

@@ -347,8 +347,11 @@ POLICY_AT_HOME = "Policies in the operator's own namespace can't refer to Secret
 
 
 def policy_incomplete(type_: str) -> str:
-    """An object that is older than the schema lacks something."""
-    return f"The configuration of spec.{type_} lacks a required field, or the dollar sign in it would be expanded by the gateway. Apply the Policy again."
+    """Something is missing in an object older than the schema, or an address has a form that the gateway does not know."""
+    return (
+        f"The configuration of spec.{type_} lacks a required field, or the gateway could not match an entry of its ipList (allowed are IPv4 addresses, "
+        "blocks and ranges, * for whole numbers, and single IPv6 addresses). Correct the Policy."
+    )
 
 
 POLICY_EXPANDS = "The configuration, with what its Secrets hold, contains '${', which the gateway would replace by values of its own environment. Remove it."

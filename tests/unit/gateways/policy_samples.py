@@ -13,7 +13,7 @@ _LIMIT: dict[str, Any] = {
     "headerRemaining": "X-Left",
     "headerReset": "X-Reset",
 }
-_LIST: dict[str, Any] = {"ipList": ["10.0.0.0/8", "192.168.1.*"], "httpHeader": "X-Forwarded-For", "responseCode": 404}
+_LIST: dict[str, Any] = {"ipList": ["10.*.*.*", "192.168.1.7"], "httpHeader": "X-Forwarded-For", "responseCode": 404}
 _LOGIN: dict[str, Any] = {
     "realm": "shop",
     "forwardIdentityHttpHeader": "X-User",

@@ -165,7 +165,16 @@ def view(
     client_ = client_ or client()
     found = gateways if gateways is not None else (gateway(),)
     missing = changes.get("missing_apis", {})
-    judged = desired(objects(client_, *contracts, policies=policies, gateways=found, missing_apis=missing))
+    asked = objects(
+        client_,
+        *contracts,
+        policies=policies,
+        gateways=found,
+        missing_apis=missing,
+        policy_facts=changes.pop("policy_facts", {}),
+        published={snapshot.gateway: snapshot for snapshot in client_.status.gateways},
+    )
+    judged = desired(asked)
     names = {row.meta.name for row in found}
     made = View(
         now=NOW,

@@ -497,10 +497,10 @@ def test_reregister_drops_what_turned_invalid() -> None:
     two = (gateway(), gateway("second", default=False))
     both = (contract("orders"), contract("billing", gateway="second"))
     recorded = status(view(None, *both, gateways=two))
-    broken = policy(type="odd", target=TargetRef("Contract", "billing"))
+    stricter = (gateway(), gateway("second", default=False, contracts="Granted"))
     found = client(recorded, tokens=(("reregister", "one"),))
     live = {"default": ours(), "second": ours()}
-    seen = at_rest(view(found, *both, policies=(broken,), gateways=two, live=live))
+    seen = at_rest(view(found, *both, gateways=stricter, live=live))
     effect = decide(seen).effect
     assert isinstance(effect, Unregister) and (effect.gateway, effect.why) == ("second", Why.REREGISTERED)
 

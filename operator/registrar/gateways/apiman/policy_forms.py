@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from registrar.gateways.apiman import basic_authentication
+from registrar.gateways.apiman import addresses, basic_authentication
 
 Config = Mapping[str, Any]
 PACKAGE = "class:io.apiman.gateway.engine.policies."
@@ -47,6 +47,10 @@ def _picked(fields: tuple[str, ...]) -> Callable[[Config], dict[str, Any]]:
 def _rows(config: Config, key: str, fields: tuple[str, ...], **defaults: Any) -> list[dict[str, Any]]:
     """A list of objects whose fields have the same names on both sides, with the defaults of those that are left out."""
     return [defaults | {name: row[name] for name in fields if name in row} for row in config[key]]
+
+
+def _addresses(config: Config) -> dict[str, Any]:
+    return _picked(_LIST_FIELDS)(config) | {"ipList": addresses.rendered(config["ipList"])}
 
 
 def _transfer(config: Config) -> dict[str, Any]:
@@ -105,8 +109,8 @@ FORMS: Mapping[str, Form] = {
     "rateLimit": Form(f"{PACKAGE}RateLimitingPolicy", _picked(_LIMIT_FIELDS), _picked(_LIMIT_FIELDS)),
     "quota": Form(f"{PACKAGE}QuotaPolicy", _picked(_LIMIT_FIELDS), _picked(_LIMIT_FIELDS)),
     "transferQuota": Form(f"{PACKAGE}TransferQuotaPolicy", _transfer, _transfer_back),
-    "ipAllowList": Form(f"{PACKAGE}IPWhitelistPolicy", _picked(_LIST_FIELDS), _picked(_LIST_FIELDS)),
-    "ipBlockList": Form(f"{PACKAGE}IPBlacklistPolicy", _picked(_LIST_FIELDS), _picked(_LIST_FIELDS)),
+    "ipAllowList": Form(f"{PACKAGE}IPWhitelistPolicy", _addresses, _picked(_LIST_FIELDS)),
+    "ipBlockList": Form(f"{PACKAGE}IPBlacklistPolicy", _addresses, _picked(_LIST_FIELDS)),
     "basicAuthentication": Form(
         f"{PACKAGE}BasicAuthenticationPolicy", basic_authentication.render, basic_authentication.parse
     ),
