@@ -7,10 +7,13 @@ Directories and databases need servers of their own, so LDAP and JDBC have only 
 from __future__ import annotations
 
 import base64
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from localenv.cluster import Answer, Cluster, client, condition, contract, policy, secret, until
 
@@ -164,6 +167,38 @@ def test_answers_are_kept(cluster: Cluster, namespace: str) -> None:
     assert [seen("products/1", number) for number in "123"] == ["1", "1", "1"], "headers are no part of what is kept"
     assert [seen("products/1?page=2", number) for number in "45"] == ["4", "4"], "the query is"
     assert [seen("other/1", number) for number in "67"] == ["6", "7"]
+    assert cluster.fetch(ORDERS, key, "products/1").headers["Cache-Control"] == "max-age=300"
+
+
+def test_a_kept_answer_knows_no_api(cluster: Cluster, namespace: str) -> None:
+    """Fails when the gateway begins to tell APIs apart here: then the warning on the page can go."""
+    rule = {"ttl": 300, "entries": [{"pathPattern": "/products/.*"}]}
+    cluster.apply(contract(namespace, "billing", client="shop", api="billing", version="1.0"))
+    key = published(cluster, namespace, policy(namespace, "cache", SHOP, caching=rule))
+    assert settled(cluster, key, "products/1").body["path"].startswith("/orders/")
+    assert cluster.fetch("acme/billing/1.0", key, "products/1").body["path"].startswith("/orders/")
+    assert cluster.fetch("acme/billing/1.0", key, "other/1").body["path"].startswith("/billing/")
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "policies"
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
+def test_the_manifests_in_the_documentation(cluster: Cluster, page: str) -> None:
+    """Fails when the API server refuses what a page shows, by a rule that only it knows."""
+    for block in re.findall(r"```yaml\n(.*?)```", (PAGES / f"{page}.md").read_text(), flags=re.DOTALL):
+        for manifest in yaml.safe_load_all(block):
+            meta = manifest["metadata"]
+            if "namespace" in meta:
+                cluster.namespace(meta["namespace"])
+            path = cluster.path(manifest["kind"], meta.get("namespace", ""), meta["name"])
+            answer = cluster.request(
+                "PATCH",
+                f"{path}?fieldManager=page&force=true&dryRun=All",
+                manifest,
+                content_type="application/apply-patch+yaml",
+            )
+            assert answer.status < 300, answer.body
 
 
 def test_resources_are_hidden(cluster: Cluster, namespace: str) -> None:

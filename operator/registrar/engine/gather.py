@@ -229,14 +229,14 @@ class Gatherer:
             # Taken over from the gateway: of what no typed policy explains only the name of the code was kept.
             return None if policy.type == "custom" else orjson.loads(policy.config)
         namespace, text = self._text_of(policy)
-        return self._facts.resolve(namespace, text) if text else None
+        return self._facts.resolve(namespace, text, type_=policy.type) if text else None
 
     def as_sent(self, policy: PublishedPolicy) -> PublishedPolicy:
         """The policy with the digest of what was rendered for it just now."""
         namespace, text = self._text_of(policy)
         if not text or policy.source == "Found":
             return policy
-        secrets = self._facts.digest(namespace, text)
+        secrets = self._facts.digest(namespace, text, type_=policy.type)
         if policy.config:
             return replace(policy, digest=secrets)
         found = self._store.policy(namespace, policy.id.rpartition("/")[2])

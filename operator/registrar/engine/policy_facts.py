@@ -24,7 +24,7 @@ from registrar.gateways.apiman.wire import EXPANDED, RENDERABLE, render_policy
 from registrar.lifecycle.model import PolicyFact
 from registrar.resources import reasons
 from registrar.resources.objects import PolicyObject
-from registrar.resources.parse import SECRET_REF, secret_names
+from registrar.resources.parse import REFERRING, SECRET_REF, secret_names
 from registrar.resources.reasons import Reason
 
 LONGEST_PASSWORD = 1024
@@ -61,12 +61,12 @@ class PolicyFacts:
         except _UnresolvedError as error:
             return PolicyFact(reason=error.reason.value, message=error.message)
         problem = _problem(policy.type, resolved)
-        digest = self.digest(policy.meta.namespace, policy.config)
+        digest = self.digest(policy.meta.namespace, policy.config, type_=policy.type)
         return PolicyFact(reason=Reason.INVALID.value, message=problem) if problem else PolicyFact(digest=digest)
 
-    def resolve(self, namespace: str, config: str) -> dict[str, Any] | None:
+    def resolve(self, namespace: str, config: str, *, type_: str) -> dict[str, Any] | None:
         """The configuration with its passwords, for rendering; None when a Secret can't be read."""
-        if not _refers(config):
+        if not _refers(type_, config):
             loaded: dict[str, Any] = orjson.loads(config)
             return loaded
         try:
@@ -74,9 +74,9 @@ class PolicyFacts:
         except _UnresolvedError:
             return None
 
-    def digest(self, namespace: str, config: str) -> str:
+    def digest(self, namespace: str, config: str, *, type_: str) -> str:
         """A keyed digest of what the Secrets of a configuration hold; empty when it refers to none, or they can't be read."""
-        resolved = self.resolve(namespace, config) if _refers(config) else None
+        resolved = self.resolve(namespace, config, type_=type_) if _refers(type_, config) else None
         if resolved is None:
             return ""
         values = [row[PASSWORD] for row in _referring(resolved)]
@@ -127,8 +127,9 @@ def _referring(value: object) -> Iterator[dict[str, Any]]:
 
 
 @lru_cache(maxsize=4096)
-def _refers(config: str) -> bool:
-    return SECRET_REF in config and bool(secret_names(orjson.loads(config)))
+def _refers(type_: str, config: str) -> bool:
+    """Whether there is something to resolve; a custom configuration is the gateway's own form, and has no references."""
+    return type_ == REFERRING and bool(secret_names(orjson.loads(config)))
 
 
 @lru_cache(maxsize=4096)

@@ -54,6 +54,8 @@ POLICY_TYPES = (
 )
 SECRET_REF = "passwordSecretRef"  # noqa: S105 - the name of a field, not a secret
 """The field of a Policy's configuration that refers to an entry of a Secret."""
+REFERRING = "basicAuthentication"
+"""The one type of Policy whose configuration refers to Secrets."""
 TOKEN_LENGTH = 256
 """Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
@@ -188,7 +190,7 @@ def parse_policy(raw: Mapping[str, Any]) -> PolicyObject:
         type=type_,
         config=canonical(spec.get(type_) or {}),
         status_blob=orjson.dumps(status) if status else b"",
-        secret_names=secret_names(spec.get(type_) or {}) if type_ == "basicAuthentication" else (),
+        secret_names=secret_names(spec.get(type_) or {}) if type_ == REFERRING else (),
     )
 
 

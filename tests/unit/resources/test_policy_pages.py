@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from registrar.gateways.apiman.wire import render_policy
+from registrar.resources.base import ApiModel
 from registrar.resources.gateway import RuntimeGatewaySpec
 from registrar.resources.parse import POLICY_TYPES, SECRET_REF
 from registrar.resources.policy import PolicySpec
 
 PAGES = Path(__file__).parents[3] / "docs" / "policies"
-MODELS = {"Policy": PolicySpec, "RuntimeGateway": RuntimeGatewaySpec}
+MODELS: dict[str, type[ApiModel]] = {"Policy": PolicySpec, "RuntimeGateway": RuntimeGatewaySpec}
 
 
 def manifests(page: Path) -> list[dict[str, Any]]:
