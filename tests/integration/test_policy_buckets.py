@@ -77,6 +77,26 @@ def test_a_consumer_cannot_lift_the_owners_limit(cluster: Cluster, namespace: st
     cluster.wait("Policy", namespace, "mine", lambda o: not conflicted(o), what="the conflict being over")
 
 
+def test_a_strangers_policy_reaches_nobody(cluster: Cluster, namespace: str) -> None:
+    """Fails when a namespace that does not own the organization gets a policy into other teams' chains."""
+    stranger = cluster.namespace(f"s-{uuid4().hex[:10]}")
+    limit = {"limit": 1, "period": "Day", "granularity": "Api"}
+    api = {"kind": "API", "name": "orders", "organization": "acme", "version": "1.0"}
+    cluster.apply(
+        policy(stranger, "trap", api, rateLimit=limit),
+        client(namespace, "shop"),
+        contract(namespace, "orders", client="shop", api="orders", version="1.0"),
+    )
+    found = cluster.wait_phase(namespace, "shop", "Registered")
+    assert "policies" not in found["status"]["gateways"][0]
+    key = cluster.key(namespace, "shop-api-key")
+    until(lambda: cluster.call(ORDERS, key) == 200, what="a call", seconds=5)
+    assert [cluster.call(ORDERS, key) for _ in range(3)] == [200, 200, 200]
+    lost = cluster.wait("Policy", stranger, "trap", lambda o: condition(o, "Accepted") != {}, what="Accepted")
+    accepted = condition(lost, "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "NotPermitted")
+
+
 def conflicted(found: dict[str, Any]) -> bool:
     """Whether the Policy's limit is left out somewhere."""
     accepted = condition(found, "Accepted")

@@ -141,6 +141,35 @@ def test_after_a_reset_the_present_secret_is_sent(cluster: Cluster, namespace: s
     cluster.wait_phase(namespace, "shop", "Registered")
 
 
+def test_after_a_reset_nothing_comes_back_without_its_policy(
+    cluster: Cluster, namespace: str, env: Environment
+) -> None:
+    """Fails when a heal opens a contract whose Policy can't be resolved, keeps the others off, or forgets it once the Policy is mended."""
+    rule = users(namespace)
+    rule["spec"]["targetRefs"] = [{"kind": "Contract", "name": "orders"}]
+    cluster.apply(
+        secret(namespace, "users", alice="open-sesame"),
+        rule,
+        *shop(namespace),
+        contract(namespace, "billing", client="shop", api="billing", version="1.0"),
+    )
+    cluster.wait_phase(namespace, "shop", "Registered")
+    key = cluster.key(namespace, "shop-api-key")
+    cluster.delete("Secret", namespace, "users")
+    accepted(cluster, namespace, "SecretNotFound")
+    env.reset_gateway()
+    until(lambda: cluster.call("acme/billing/1.0", key) == 200, what="billing coming back", seconds=60)
+    assert enters(cluster, key, "open-sesame") == 404
+    found = cluster.wait(
+        "Contract", namespace, "orders", lambda o: o["status"].get("phase") == "Pending", what="phase Pending"
+    )
+    assert condition(found, "Ready")["reason"] == "PolicyUnresolved"
+    cluster.apply(secret(namespace, "users", alice="open-sesame"))
+    until(lambda: enters(cluster, key, "open-sesame") == 200, what="orders coming back", seconds=30)
+    assert enters(cluster, key, "wrong") == 401
+    cluster.wait("Contract", namespace, "orders", lambda o: o["status"].get("phase") == "Active", what="Active")
+
+
 def test_the_operators_own_secrets_are_out_of_reach(cluster: Cluster) -> None:
     """Fails when a Policy beside the operator can make it send its own credentials somewhere."""
     name = "gateway-credentials"

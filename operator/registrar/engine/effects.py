@@ -20,7 +20,7 @@ from registrar.engine.pool import Handle, Pool
 from registrar.engine.rendering import Seals, as_found, fact, identity_of, registration, without
 from registrar.engine.source import Ingest
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
-from registrar.gateways.base import Registration
+from registrar.gateways.base import Registration, WirePolicy
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
@@ -253,33 +253,10 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
-        lacking = self.gatherer.unrenderable(push.target)
         before = memory.live.get(push.gateway, LiveFact()).digest
-        found = None
-        if push.surgery or lacking:
-            found = await handle.driver.read(identity_of(identity), urgent=push.surgery)
-        there = self.seals.digest(found) if found is not None else ""
-        if push.surgery and found is not None and there == before:
-            # The decision was made on this very registration, whoever described it in the status.
-            payload, sent = without(found, push.target, api_key=found.api_key), push.target
-        else:
-            recorded = self.gatherer.written(view.client).get(push.gateway)
-            kept = (
-                as_found(found, recorded)
-                if found is not None and recorded is not None and recorded.hash == there
-                else {}
-            )
-            kept = {key: wire for key, wire in kept.items() if key in lacking}
-            payload = registration(
-                push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of, kept=kept
-            )
-            sent = replace(
-                push.target,
-                policies=tuple(
-                    policy if policy.id in lacking else self.gatherer.as_sent(policy) for policy in push.target.policies
-                ),
-            )
+        # Unknown from here on: what can't be sent for want of something may be so because the gateway has changed, and is read again.
         memory.forget_live(push.gateway)
+        payload, sent = await self._payload(gathered, push, identity, seen=before)
         await handle.driver.register(payload, urgent=push.surgery)
         now = self.clock.now()
         digest = self.seals.digest(payload)
@@ -288,6 +265,30 @@ class Effects:
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
         memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
         self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
+
+    async def _payload(
+        self, gathered: Gathered, push: Push, identity: IdentityStatus, *, seen: str
+    ) -> tuple[Registration, Snapshot]:
+        """What to send, and the snapshot that describes it; `seen` is the digest of the reading that the decision was made on.
+
+        Surgery edits what the gateway has. Else everything is rendered, and only what can't be (a Secret is missing) is taken from the gateway.
+        """
+        lacking, found, there = self.gatherer.unrenderable(push.target), None, ""
+        if push.surgery or lacking:
+            driver = self._handle(push.gateway).driver
+            found = await driver.read(identity_of(identity), urgent=push.surgery)
+            there = self.seals.digest(found) if found is not None else ""
+        if push.surgery and found is not None and there == seen:
+            return without(found, push.target, api_key=found.api_key), push.target
+        kept: dict[str, WirePolicy] = {}
+        recorded = self.gatherer.written(gathered.view.client).get(push.gateway)
+        if lacking and found is not None and recorded is not None and recorded.hash == there:
+            kept = {key: wire for key, wire in as_found(found, recorded).items() if key in lacking}
+        payload = registration(
+            push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of, kept=kept
+        )
+        policies = (p if p.id in lacking else self.gatherer.as_sent(p) for p in push.target.policies)
+        return payload, replace(push.target, policies=tuple(policies))
 
     async def _unregister(self, gathered: Gathered, unregister: Unregister) -> None:
         view, gateway = gathered.view, unregister.gateway

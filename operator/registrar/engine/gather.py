@@ -26,6 +26,7 @@ from registrar.lifecycle.chain import config_digest
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
 from registrar.resources.objects import ApiRef, ClientObject, SecretObject
+from registrar.resources.parse import REFERRING
 from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
 
@@ -119,7 +120,9 @@ class Gatherer:
             grace=self._grace,
             action_timeout=self._action_timeout,
             unrenderable=frozenset(
-                key for snapshot in self.written(client).values() for key in self.unrenderable(snapshot)
+                key
+                for snapshot in (*status.gateways, *(change.snapshot for change in memory.effected.values()))
+                for key in self.unrenderable(snapshot)
             ),
         )
         return Gathered(view=view, api_key=api_key)
@@ -221,13 +224,21 @@ class Gatherer:
 
     def unrenderable(self, snapshot: Snapshot) -> frozenset[str]:
         """The ids of the snapshot's policies that can't be rendered now."""
-        return frozenset(policy.id for policy in snapshot.policies if self.config_of(policy) is None)
+        return frozenset(policy.id for policy in snapshot.policies if not self._can_render(policy))
+
+    def _can_render(self, policy: PublishedPolicy) -> bool:
+        if policy.source == "Found":
+            return policy.type != "custom"
+        namespace, text = self._text_of(policy)
+        if policy.type != REFERRING:
+            return bool(text)
+        return bool(text) and self._facts.resolve(namespace, text, type_=policy.type) is not None
 
     def config_of(self, policy: PublishedPolicy) -> dict[str, Any] | None:
         """The configuration of a published policy with what its Secrets hold; the current one where the snapshot keeps a digest only."""
         if policy.source == "Found":
             # Taken over from the gateway: of what no typed policy explains only the name of the code was kept.
-            return None if policy.type == "custom" else orjson.loads(policy.config)
+            return orjson.loads(policy.config) if policy.type != "custom" else None
         namespace, text = self._text_of(policy)
         return self._facts.resolve(namespace, text, type_=policy.type) if text else None
 

@@ -178,7 +178,9 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, *,
 def unresolved(row: Placed, gateway: GatewayObject, objects: Objects) -> str:
     """Why the policy can't be put on the gateway, in a reason's word; empty when it can."""
     policy = row.policy
-    if policy.type not in objects.renderable.get(gateway.meta.name, frozenset()):
+    known = objects.renderable.get(gateway.meta.name)
+    if known is not None and policy.type not in known:
+        # Of a gateway that can't be called now (no credentials) it is not known, and nothing is sent to it either.
         return Reason.UNSUPPORTED.value
     if policy.type == "custom" and not gateway.allows_custom(policy.custom_implementation):
         return Reason.NOT_PERMITTED.value

@@ -190,6 +190,12 @@ def test_a_type_that_the_gateway_cannot_do() -> None:
     assert verdict.reason == "PolicyUnresolved" and "(UnsupportedByGateway)" in verdict.message
 
 
+def test_a_gateway_that_cannot_be_called() -> None:
+    """Fails when lost credentials turn every contract with a policy into one that can't be resolved, or a reregister then drops it."""
+    asked = replace(objects(None, contract(), policies=(policy(type="caching"),)), renderable={})
+    assert desired(asked).verdicts[0].reason == ""
+
+
 def test_a_held_contract_and_a_newer_version() -> None:
     """Fails when a contract that is held does not count as one that shares its bucket."""
     day = canonical({"limit": 1, "period": "Day", "granularity": "Api"})
