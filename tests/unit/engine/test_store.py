@@ -104,7 +104,7 @@ def world(source: random.Random) -> list[Any]:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_indexes_are_right(source: random.Random) -> None:
     """Fails when an index keeps what is gone, or has lost what is there: compared with a scan after every change."""
     store = Store()

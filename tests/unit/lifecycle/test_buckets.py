@@ -167,7 +167,7 @@ def test_a_thousand_orders_of_arrival(source: random.Random) -> None:
 
 
 @given(st.lists(st.sampled_from(MANY), unique_by=lambda row: row.meta.name))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_an_owners_limit_is_never_left_out_for_a_consumers(rows: list[PolicyObject]) -> None:
     """Fails when any set of policies lets a consumer's limit push out the owner's, or leaves a bucket with none."""
     found = effective(contract(), tuple(rows), gateway(), siblings=())

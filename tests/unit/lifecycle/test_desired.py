@@ -137,7 +137,7 @@ RULES = tuple(
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 def test_the_chain_has_one_order(source: random.Random) -> None:
     """Fails when the order of arrival shows, or a policy gets in that may not."""
     shuffled = list(RULES)
