@@ -144,7 +144,7 @@ def fact(
     published = genuine and not recorded.empty
     if not published and found.api_key != api_key:
         return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
-    contracts = () if published else tuple(_live(contract) for contract in found.contracts)
+    contracts = () if published and digest == recorded.hash else tuple(_live(contract) for contract in found.contracts)
     return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
 
 

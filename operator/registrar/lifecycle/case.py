@@ -94,7 +94,11 @@ class Case:
         """Whether the contract is not on the gateway and has a policy that can't be sent now: it waits rather than be open without it."""
         if self.view.unrenderable.isdisjoint(contract.policies):
             return False
-        return not contract.live or self.live(gateway).state is Live.ABSENT
+        fact = self.live(gateway)
+        if not contract.live or fact.state is Live.ABSENT:
+            return True
+        api = ApiRef(contract.organization, contract.api, contract.version)
+        return bool(fact.contracts) and all(found.api != api for found in fact.contracts)
 
 
 def case_of(view: View) -> Case:

@@ -51,7 +51,7 @@ class LiveFact:
 
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
-    taken over. `since` (seconds since the epoch) is when the state was first seen.
+    taken over. It is also there when the digest is not that of the snapshot. `since` (seconds since the epoch) is when the state was first seen.
     """
 
     state: Live = Live.UNKNOWN

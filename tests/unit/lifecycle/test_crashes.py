@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from registrar.lifecycle.model import PolicyFact
+from registrar.resources.objects import TargetRef
 from tests.unit.lifecycle.build import client, contract, policy
 from tests.unit.lifecycle.world import World
 
@@ -84,6 +86,26 @@ def retire_by_spec(world: World) -> None:
     world.client = replace(world.client, state="Retired")
 
 
+LOGIN = policy("login", type="quota", target=TargetRef("Contract", "orders"), secret_names=("users",))
+
+
+def protected() -> World:
+    """A registered Client of which one Contract has a policy with a Secret."""
+    world = fresh()
+    world.policies.append(LOGIN)
+    world.facts = {("team", "login"): PolicyFact(digest="d")}
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def lose_all_and_the_secret(world: World) -> None:
+    """The gateway loses everything, and the Secret is gone."""
+    world.facts = {("team", "login"): PolicyFact(reason="SecretNotFound")}
+    lose(world)
+
+
 WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "register": (fresh, lambda world: None),
     "reregister": (at_rest, change),
@@ -94,6 +116,7 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "retire": (at_rest, retire_by_spec),
     "delete": (at_rest, delete),
     "heal": (at_rest, lose),
+    "heal-without-a-secret": (protected, lose_all_and_the_secret),
 }
 TIMES = {
     "lastTransitionTime",

@@ -23,6 +23,7 @@ from registrar.lifecycle.model import (
     LiveContract,
     LiveFact,
     LivePolicy,
+    PolicyFact,
     Push,
     ReadLive,
     RemoveFinalizer,
@@ -58,6 +59,7 @@ class World:
     crash_at: frozenset[int] = frozenset()
     effects: int = 0
     now: float = NOW
+    facts: dict[tuple[str, str], PolicyFact] = field(default_factory=dict)
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -92,12 +94,24 @@ class World:
         assert self.client is not None
         key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
         made = view(
-            self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
+            self.client,
+            *self.contracts,
+            policies=tuple(self.policies),
+            gateways=(gateway(),),
+            live=dict(self.live),
+            policy_facts=self.facts,
+            unrenderable=self._unrenderable(),
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
             made, now=self.now, settled_at=NOW + 2, key=key, effected=dict(self.effected), fingerprints=prints
         )
+
+    def _unrenderable(self) -> frozenset[str]:
+        assert self.client is not None
+        bad = {f"{namespace}/{name}" for (namespace, name), fact in self.facts.items() if fact.reason}
+        snapshots = (*self.client.status.gateways, *(effected.snapshot for effected in self.effected.values()))
+        return frozenset(p.id for s in snapshots for p in s.policies if p.id.partition(":")[2] in bad)
 
     def _do(self, decision: Decision) -> None:
         assert self.client is not None
@@ -110,6 +124,7 @@ class World:
                 self.live[name] = self._read()
             case Push(gateway=name, target=target, why=why, detail=detail):
                 wire = wire_of(target)
+                self._can_be_rendered(target)
                 self.registration = wire
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
@@ -131,12 +146,22 @@ class World:
             case RemoveFinalizer():
                 self.client = None
 
+    def _can_be_rendered(self, target: Snapshot) -> None:
+        """What can't be rendered is sent only where the gateway has it, and is known to have exactly that."""
+        lacking = self._unrenderable()
+        sent = [entry for entry in target.contracts if entry.live and not lacking.isdisjoint(entry.policies)]
+        assert self.client is not None
+        known = (
+            self.registration is not None and digest(self.registration) == self.client.status.snapshot("default").hash
+        )
+        assert not sent or known, f"{sent[0].name} would be open, or refused for ever"
+
     def _read(self) -> LiveFact:
         if self.registration is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
         assert self.client is not None
-        known = not self.client.status.snapshot("default").empty
-        rows = () if known else tuple(_live(row) for row in self.registration)
+        recorded = self.client.status.snapshot("default")
+        rows = () if recorded.hash == digest(self.registration) else tuple(_live(row) for row in self.registration)
         return LiveFact(state=Live.OURS, digest=digest(self.registration), contracts=rows, since=self.now)
 
 
