@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localenv.environment import Environment
@@ -38,10 +38,11 @@ _POLL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `body` is the parsed JSON, or None."""
+    """An HTTP answer; `body` is the parsed JSON, or None. `headers` are those of a call through the gateway."""
 
     status: int
     body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Cluster:
@@ -189,6 +190,26 @@ class Cluster:
         except urllib.error.HTTPError as error:
             return error.code
 
+    def fetch(
+        self,
+        api: str,
+        key: str,
+        path: str = "hello",
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        """Call a path of an API (organization/name/version) with the key; returns the whole answer."""
+        url = f"{self.environment.gateway_url}/{api}/{path}"
+        request = urllib.request.Request(url, method=method, data=data, headers={"X-API-Key": key} | (headers or {}))
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return Answer(response.status, json.loads(response.read() or b"null"), dict(response.headers))
+        except urllib.error.HTTPError as error:
+            text = error.read()
+            return Answer(error.code, json.loads(text) if text.startswith(b"{") else None, dict(error.headers))
+
     def registration(self, organization: str, client: str, version: str = "1.0") -> Json | None:
         """What the gateway has for a client, read from its configuration API."""
         parts = (urllib.parse.quote(part, safe="") for part in (organization, client, version))
@@ -244,6 +265,18 @@ def rate_limit(namespace: str, name: str, *, client: str, limit: int, period: st
         "rateLimit": {"limit": limit, "period": period, "granularity": "Client"},
     }
     return _manifest("Policy", namespace, name, spec)
+
+
+def policy(namespace: str, name: str, *targets: Json, order: int = 0, **spec: Any) -> Json:
+    """A Policy's manifest; `spec` has its one typed member."""
+    return _manifest("Policy", namespace, name, {"targetRefs": list(targets), "order": order} | spec)
+
+
+def secret(namespace: str, name: str, *, allowed: bool = True, **entries: str) -> Json:
+    """A Secret's manifest, with the label that lets the operator read it."""
+    labels = {f"{GROUP}/allow-use": "true"} if allowed else {}
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": entries}
 
 
 def _manifest(kind: str, namespace: str, name: str, spec: Json) -> Json:

@@ -24,6 +24,7 @@ from registrar.engine.hash_secret import load_hash_secret
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
 from registrar.engine.policies import PolicyReconciler
+from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
 from registrar.engine.preload import Preload
 from registrar.engine.probes import Probes
@@ -108,6 +109,7 @@ async def build(
         timeout=settings.gateway_timeout_seconds,
         guard=guard,
     )
+    facts = PolicyFacts(store=store, home=settings.namespace, secret=seals.secret)
     gatherer = Gatherer(
         store=store,
         memory=memory,
@@ -115,6 +117,7 @@ async def build(
         arrivals=arrivals,
         clock=clock,
         seals=seals,
+        facts=facts,
         grace=settings.heal_grace_seconds,
         action_timeout=settings.action_timeout_seconds,
     )
@@ -153,6 +156,7 @@ async def build(
         ingest=ingest,
         status_writer=statuses,
         clock=clock,
+        facts=facts,
         counter_interval=settings.counter_interval_seconds,
     )
     grants = GrantReconciler(

@@ -15,6 +15,7 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.gather import Gatherer
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
+from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Handle
 from registrar.engine.queue import WorkQueue
 from registrar.engine.rendering import Seals, identity_of, registration
@@ -130,7 +131,7 @@ class Bench:
             )
         gatherer = Gatherer(
             store=self.store, memory=self.memory, pool=cast(Any, self.pool), arrivals=arrivals, clock=self.clock,
-            seals=SEALS, grace=10, action_timeout=600,
+            seals=SEALS, facts=PolicyFacts(store=self.store, home="system", secret=SEALS.secret), grace=10, action_timeout=600,
         )  # fmt: skip
         self.keeper = GatewayKeeper(
             store=self.store, queue=self.queue, memory=self.memory, pool=cast(Any, self.pool), gatherer=gatherer,

@@ -19,11 +19,11 @@ from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.rendering import Seals, fact, identity_of, registration, wire_policy
+from registrar.engine.rendering import Seals, as_found, fact, identity_of, registration, wire_policy
 from registrar.engine.source import Ingest
 from registrar.engine.surgery import edited
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
-from registrar.gateways.base import Registration
+from registrar.gateways.base import Registration, WirePolicy
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
@@ -299,12 +299,13 @@ class Effects:
         memory = await self._fresh(view)
         before = memory.live.get(push.gateway, LiveFact()).digest
         with self.accounts.attempt(view, memory, push.why, push.target, before=before):
-            payload = await self._payload(gathered, push, identity, handle)
+            # Unknown from here on: what can't be sent for want of something may be so because the gateway has changed, and is read again.
             memory.forget_live(push.gateway)
+            payload, sent = await self._payload(gathered, push, identity, handle)
             await handle.driver.register(payload, urgent=push.why is Why.REVOKED)
         now = self.clock.now()
         digest = self.seals.digest(payload)
-        snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
+        snapshot = replace(sent, hash=digest, registered_at=sent.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
         asked = self.accounts.worked(view, memory, push.why, snapshot, before=before)
@@ -315,28 +316,57 @@ class Effects:
         if push.why in (Why.HEALED, Why.CORRECTED):
             self.metrics.drift(push.gateway, "mended")
 
-    async def _payload(self, gathered: Gathered, push: Push, identity: IdentityStatus, handle: Handle) -> Registration:
-        """What the gateway is sent: with surgery what it returned, edited, as long as that is what was last sent."""
-        config_of = self.gatherer.config_of
+    async def _payload(
+        self, gathered: Gathered, push: Push, identity: IdentityStatus, handle: Handle
+    ) -> tuple[Registration, Snapshot]:
+        """What to send, and the snapshot that describes it.
+
+        Surgery edits what the gateway returned, as long as that is what was last sent. Else everything is rendered, and only what can't be (a Secret
+        is missing) is taken from the gateway.
+        """
+        config_of, target = self.gatherer.config_of, push.target
         if push.surgery and push.base is not None:
             found = await handle.driver.read(identity_of(identity), urgent=push.why is Why.REVOKED)
             if found is not None and self.seals.digest(found) == push.base.hash:
-                return edited(
-                    found, before=push.base, target=push.target, render=lambda policy: wire_policy(policy, config_of)
+                edit = edited(
+                    found, before=push.base, target=target, render=lambda policy: wire_policy(policy, config_of)
                 )
-        payload = registration(push.target, identity=identity, api_key=gathered.api_key, config_of=config_of)
+                return edit, target
+        lacking = self.gatherer.unrenderable(target)
+        kept = await self._kept(gathered, target, identity, handle) if lacking else {}
+        payload = registration(
+            target,
+            identity=identity,
+            api_key=gathered.api_key,
+            config_of=config_of,
+            kept={key: wire for key, wire in kept.items() if key in lacking},
+        )
         if push.base is not None:
-            meta = gathered.view.client.meta
-            self.events.record(
-                kind="Client",
-                namespace=meta.namespace,
-                name=meta.name,
-                uid=meta.uid,
-                reason=Reason.RENDERED_ANEW,
-                note=reasons.rendered_anew(push.gateway),
-                warning=False,
-            )
-        return payload
+            self._rendered_anew(gathered.view, push.gateway)
+        policies = (p if p.id in lacking else self.gatherer.as_sent(p) for p in target.policies)
+        return payload, replace(target, policies=tuple(policies))
+
+    async def _kept(
+        self, gathered: Gathered, target: Snapshot, identity: IdentityStatus, handle: Handle
+    ) -> dict[str, WirePolicy]:
+        """The policies of what was last published as the gateway still has them; none when it has something else."""
+        recorded = self.gatherer.written(gathered.view.client).get(target.gateway)
+        found = await handle.driver.read(identity_of(identity)) if recorded is not None else None
+        if recorded is None or found is None or self.seals.digest(found) != recorded.hash:
+            return {}
+        return as_found(found, recorded)
+
+    def _rendered_anew(self, view: View, gateway: str) -> None:
+        meta = view.client.meta
+        self.events.record(
+            kind="Client",
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            reason=Reason.RENDERED_ANEW,
+            note=reasons.rendered_anew(gateway),
+            warning=False,
+        )
 
     async def _unregister(self, gathered: Gathered, unregister: Unregister) -> None:
         view, gateway = gathered.view, unregister.gateway

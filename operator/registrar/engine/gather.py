@@ -10,17 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
 from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
+from registrar.lifecycle.chain import config_digest
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Access, Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
 from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, SecretObject
+from registrar.resources.parse import REFERRING
 from registrar.resources.status import ClientStatus, IdentityStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
 
@@ -52,6 +58,7 @@ class Gatherer:
         arrivals: Arrivals,
         clock: Clock,
         seals: Seals,
+        facts: PolicyFacts,
         grace: float,
         action_timeout: float,
     ) -> None:
@@ -62,6 +69,7 @@ class Gatherer:
         self._arrivals = arrivals
         self._clock = clock
         self._seals = seals
+        self._facts = facts
         self._grace = grace
         self._action_timeout = action_timeout
 
@@ -76,13 +84,16 @@ class Gatherer:
         now = self._clock.now()
         effected = dict(memory.effected)
         snapshots = (*status.gateways, *(change.snapshot for change in effected.values()))
+        policies = self._store.policies_for(client, contracts, published=snapshots)
         objects = Objects(
             client=client,
             contracts=contracts,
-            policies=self._store.policies_for(client, contracts, published=snapshots),
+            policies=policies,
             gateways=gateways,
             missing_apis=self._pool.missing_apis(),
             renderable={name: h.renderable for name in gateways if (h := self._pool.handle(name)) is not None},
+            policy_facts={(p.meta.namespace, p.meta.name): self._facts.fact(p) for p in policies},
+            published=self.written(client) if policies else {},
             access=Access(
                 namespace=client.meta.namespace,
                 labels=self._store.labels_of(client.meta.namespace),
@@ -119,9 +130,7 @@ class Gatherer:
             objects=objects,
             blocked=_blocks(gateways, names, wanted.identity),
             telling=telling,
-            lacking=frozenset(
-                p.id for s in snapshots for p in s.policies if not p.config and self.config_of(p) is None
-            ),
+            unrenderable=frozenset(key for snapshot in snapshots for key in self.unrenderable(snapshot)),
             failed=dict(memory.failed),
             askers=self._arrivals.askers(client_key),
         )
@@ -196,7 +205,8 @@ class Gatherer:
             if fact is None or fact.state is not Live.OURS or not fact.contracts:
                 continue
             for policy in snapshot.policies:
-                result[(snapshot.gateway, policy.id)] = fingerprint(wire_policy(policy, self.config_of))
+                if self.config_of(policy) is not None:
+                    result[(snapshot.gateway, policy.id)] = fingerprint(wire_policy(policy, self.config_of))
         return result
 
     def _endpoints(
@@ -217,11 +227,54 @@ class Gatherer:
         """The key that the Client has now; empty when there is none that may be used."""
         return self._key(client)[1]
 
-    def config_of(self, policy: PublishedPolicy) -> str | None:
-        """The current configuration of a policy that a snapshot keeps by digest only."""
+    def written(self, client: ClientObject) -> dict[str, Snapshot]:
+        """The snapshots that this operator has written, or is about to: one that somebody else wrote must not keep a contract alive."""
+        known = {
+            snapshot.gateway: snapshot
+            for snapshot in client.status.gateways
+            if not snapshot.empty and self._seals.genuine(snapshot, uid=client.meta.uid)
+        }
+        effected = self._memory.of(client.meta.uid).effected
+        return known | {gateway: change.snapshot for gateway, change in effected.items()}
+
+    def unrenderable(self, snapshot: Snapshot) -> frozenset[str]:
+        """The ids of the snapshot's policies that can't be rendered now."""
+        return frozenset(policy.id for policy in snapshot.policies if not self._can_render(policy))
+
+    def _can_render(self, policy: PublishedPolicy) -> bool:
+        if policy.source == "Found":
+            return policy.type != "custom"
+        namespace, text = self._text_of(policy)
+        if policy.type != REFERRING:
+            return bool(text)
+        return bool(text) and self._facts.resolve(namespace, text, type_=policy.type) is not None
+
+    def config_of(self, policy: PublishedPolicy) -> dict[str, Any] | None:
+        """The configuration of a published policy with what its Secrets hold; the current one where the snapshot keeps a digest only."""
+        if policy.source == "Found":
+            # Taken over from the gateway: of what no typed policy explains only the name of the code was kept.
+            return orjson.loads(policy.config) if policy.type != "custom" else None
+        namespace, text = self._text_of(policy)
+        return self._facts.resolve(namespace, text, type_=policy.type) if text else None
+
+    def as_sent(self, policy: PublishedPolicy) -> PublishedPolicy:
+        """The policy with the digest of what was rendered for it just now."""
+        namespace, text = self._text_of(policy)
+        if not text or policy.source == "Found":
+            return policy
+        secrets = self._facts.digest(namespace, text, type_=policy.type)
+        if policy.config:
+            return replace(policy, digest=secrets)
+        found = self._store.policy(namespace, policy.id.rpartition("/")[2])
+        return replace(policy, digest=config_digest(found, secrets=secrets)) if found is not None else policy
+
+    def _text_of(self, policy: PublishedPolicy) -> tuple[str, str]:
+        """The policy's namespace and configuration as text; empty text when it is gone."""
         namespace, _, name = policy.id.partition(":")[2].partition("/")
+        if policy.config:
+            return namespace, policy.config
         found = self._store.policy(namespace, name)
-        return found.config if found is not None and found.type == policy.type else None
+        return namespace, found.config if found is not None and found.type == policy.type else ""
 
     def recorded(self, client: ClientObject, gateway: str) -> Snapshot:
         """What was last published there, as far as this process or the status knows."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registrar.clock import Clock
+from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.source import Ingest
@@ -19,11 +20,13 @@ from registrar.engine.store import Store
 from registrar.errors import KubeConflict, KubeError, KubeNotFound
 from registrar.kube.client import POLICIES
 from registrar.kube.status import StatusWriter
-from registrar.lifecycle.chain import permitted, targets_contract
+from registrar.lifecycle.buckets import LIMITS
+from registrar.lifecycle.chain import effective, permitted, published, siblings, targets_contract
+from registrar.lifecycle.model import PolicyFact
 from registrar.lifecycle.reach import within_reach
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, Condition, parse_conditions
-from registrar.resources.objects import PolicyObject
+from registrar.resources.objects import ClientObject, ContractObject, PolicyObject
 from registrar.resources.reasons import Reason
 from registrar.resources.times import timestamp
 from registrar.seam import Site
@@ -32,6 +35,16 @@ log = logging.getLogger(__name__)
 
 _YIELD_EVERY = 200
 """After how many Clients the event loop gets its turn: a plan's policy may reach thousands."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What was counted; `winner` is the Policy that this one gives way to, and `where` the first Contract where it does."""
+
+    effective: int = 0
+    live: int = 0
+    winner: str = ""
+    where: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class PolicyReconciler:
     ingest: Ingest
     status_writer: StatusWriter
     clock: Clock
+    facts: PolicyFacts
     counter_interval: float
     _written: dict[str, float] = field(default_factory=dict)
 
@@ -52,10 +66,11 @@ class PolicyReconciler:
         policy = self.store.policy(key.namespace, key.name)
         if policy is None or policy.meta.deleting:
             return "success"
-        if self._early(key, policy):
+        fact = self.facts.fact(policy)
+        if self._early(key, policy, fact):
             return "success"
-        effective, live = await self._counts(within_reach(policy, self.store.gateways().values()))
-        new = self._status(policy, effective=effective, live=live)
+        counts = await self._counts(within_reach(policy, self.store.gateways().values()), fact)
+        new = self._status(policy, fact, counts)
         old = policy.raw_status
         if new == old:
             self.queue.forget(key)
@@ -66,11 +81,13 @@ class PolicyReconciler:
             return "success"
         return await self._write(key, policy, old=old, new=new)
 
-    def _early(self, key: Key, policy: PolicyObject) -> bool:
+    def _early(self, key: Key, policy: PolicyObject, fact: PolicyFact) -> bool:
         """Whether only counters could be new, and those were written a moment ago: a fan-out to thousands must not count them all again and again."""
         due = self._written.get(policy.meta.uid, float("-inf")) + self.counter_interval
-        accepted = self._accepted(policy)
-        if self.clock.now() >= due or (accepted.status, accepted.reason) != _accepted(policy.raw_status):
+        accepted = self._accepted(policy, fact, _Counts())
+        # Whether it gives way to another limit is found out by counting.
+        same = ((accepted.status, accepted.reason), (FALSE, Reason.CONFLICTED.value))
+        if self.clock.now() >= due or _accepted(policy.raw_status) not in same:
             return False
         self.queue.add_at(key, due)
         return True
@@ -99,46 +116,74 @@ class PolicyReconciler:
         self.queue.forget(key)
         return "success"
 
-    async def _counts(self, policy: PolicyObject) -> tuple[int, int]:
-        """In how many contracts the Policy should be, and in how many it is published and live."""
-        effective = live = 0
+    async def _counts(self, policy: PolicyObject, fact: PolicyFact) -> _Counts:
+        """In how many contracts the Policy should be, in how many it is published and live, and where it gives way to another limit."""
+        counts = _Counts()
         for number, key in enumerate(sorted(self.store.clients_affected_by(policy)), start=1):
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             client = self.store.client(key.namespace, key.name)
             if client is None:
                 continue
+            contracts = self.store.contracts_of(key.namespace, key.name)
             reached = {
-                contract.meta.uid
-                for contract in self.store.contracts_of(key.namespace, key.name)
+                contract.meta.uid: contract
+                for contract in contracts
                 if any(targets_contract(target, policy, contract) for target in policy.targets)
             }
-            effective += len(reached)
+            if policy.type in LIMITS:
+                for uid, winner in self._overruled(policy, client, contracts).items():
+                    where = reached.pop(uid, None)
+                    if where is not None and not counts.winner:
+                        counts.winner, counts.where = winner, f"{key.namespace}/{where.meta.name}"
+            counts.effective += len(reached)
             if client.phase not in ("Registered", "UnpublishedChanges"):
                 continue
             suffix = f":{policy.meta.namespace}/{policy.meta.name}"
+            now = published(policy, level="", namespace=key.namespace, secrets=fact.digest)
             for snapshot in client.status.gateways:
                 same = {
-                    published.id
-                    for published in snapshot.policies
-                    if published.id.endswith(suffix) and published.config in ("", policy.config)
+                    entry.id
+                    for entry in snapshot.policies
+                    if entry.id.endswith(suffix) and (entry.config, entry.digest) == (now.config, now.digest)
                 }
-                live += sum(
+                counts.live += sum(
                     1 for c in snapshot.contracts if c.uid in reached and c.live and not same.isdisjoint(c.policies)
                 )
-        return effective, live
+        return counts
 
-    def _status(self, policy: PolicyObject, *, effective: int, live: int) -> dict[str, Any]:
-        accepted = self._accepted(policy)
+    def _overruled(
+        self, policy: PolicyObject, client: ClientObject, contracts: tuple[ContractObject, ...]
+    ) -> dict[str, str]:
+        """The contracts of the Client in whose chain the limit gives way, by UID, with the Policy that it gives way to."""
+        policies = self.store.policies_for(client, contracts)
+        if not any(other.type == policy.type and other.meta.uid != policy.meta.uid for other in policies):
+            return {}
+        identity = client.status.identity
+        default = next((name for name, g in sorted(self.store.gateways().items()) if g.default), "")
+        home = identity.gateway if identity is not None else client.gateway or default
+        result = {}
+        for contract in contracts:
+            gateway = self.store.gateway(contract.gateway or home)
+            if gateway is None or contract.meta.deleting:
+                continue
+            beside = siblings(contract, contracts, home=home)
+            for loser, winner in effective(contract, policies, gateway, siblings=beside).lost:
+                if loser.policy.meta.uid == policy.meta.uid:
+                    result[contract.meta.uid] = f"{winner.policy.meta.namespace}/{winner.policy.meta.name}"
+        return result
+
+    def _status(self, policy: PolicyObject, fact: PolicyFact, counts: _Counts) -> dict[str, Any]:
+        accepted, total, live = self._accepted(policy, fact, counts), counts.effective, counts.live
         rows = [accepted]
         if accepted.status == TRUE:
-            whole = live == effective
+            whole = live == total
             rows.append(
                 Condition(
                     type=conditions.PROGRAMMED,
                     status=TRUE if whole else FALSE,
                     reason=Reason.PROGRAMMED.value if whole else Reason.PARTIALLY_PROGRAMMED.value,
-                    message=reasons.policy_programmed(live=live, total=effective),
+                    message=reasons.policy_programmed(live=live, total=total),
                 )
             )
         merged = conditions.merge(
@@ -150,10 +195,10 @@ class PolicyReconciler:
         return {
             "observedGeneration": policy.meta.generation,
             "conditions": [condition.to_json() for condition in merged],
-            "contracts": {"effective": effective, "live": live},
+            "contracts": {"effective": total, "live": live},
         }
 
-    def _accepted(self, policy: PolicyObject) -> Condition:
+    def _accepted(self, policy: PolicyObject, fact: PolicyFact, counts: _Counts) -> Condition:
         """The first thing that speaks against the Policy."""
         gateways = self.store.gateways().values()
         for target in policy.targets:
@@ -169,6 +214,14 @@ class PolicyReconciler:
         handles = [handle for g in gateways if (handle := self.pool.handle(g.meta.name)) is not None]
         if handles and not any(policy.type in handle.renderable for handle in handles):
             return _condition(FALSE, Reason.UNSUPPORTED, reasons.policy_unsupported(type_=policy.type))
+        if fact.reason:
+            return _condition(FALSE, fact.reason, fact.message)
+        if policy.type == "custom" and not any(g.allows_custom(policy.custom_implementation) for g in gateways):
+            only = next(iter(gateways)).meta.name if len(gateways) == 1 else ""
+            return _condition(FALSE, Reason.NOT_PERMITTED, reasons.policy_custom_not_allowed(gateway=only))
+        if counts.winner:
+            text = reasons.policy_conflicted(winner=counts.winner, contract=counts.where)
+            return _condition(FALSE, Reason.CONFLICTED, text)
         return _condition(TRUE, Reason.VALID, reasons.POLICY_ACCEPTED)
 
     def _exists(self, namespace: str, kind: str, name: str) -> bool:
@@ -177,8 +230,8 @@ class PolicyReconciler:
         return self.store.contract(namespace, name) is not None
 
 
-def _condition(status: str, reason: Reason, message: str) -> Condition:
-    return Condition(type=conditions.ACCEPTED, status=status, reason=reason.value, message=message)
+def _condition(status: str, reason: str, message: str) -> Condition:
+    return Condition(type=conditions.ACCEPTED, status=status, reason=str(reason), message=message)
 
 
 def _accepted(status: dict[str, Any]) -> object:

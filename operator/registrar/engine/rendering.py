@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-
-import orjson
+from typing import Any
 
 from registrar.errors import RegistrarError
 from registrar.gateways.apiman.wire import parse_policy, render_policy
@@ -22,8 +21,8 @@ from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import IdentityStatus, PublishedPolicy, Snapshot, canonical
 
-ConfigOf = Callable[[PublishedPolicy], str | None]
-"""Gives the current configuration (canonical JSON) of a policy that a snapshot keeps by digest only; None when it is gone."""
+ConfigOf = Callable[[PublishedPolicy], dict[str, Any] | None]
+"""Gives a policy's configuration with what its Secrets hold: the snapshot's, or the current one where that keeps a digest only; None when it can't be had."""
 
 
 class UnrenderableError(RegistrarError):
@@ -35,9 +34,25 @@ def identity_of(identity: IdentityStatus) -> Identity:
     return Identity(organization=identity.organization, client_id=identity.client_id, version=identity.version)
 
 
-def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, config_of: ConfigOf) -> Registration:
-    """The registration that makes the gateway have `snapshot`; raises UnrenderableError and GatewayRefused (a `${` in a policy)."""
-    rendered = {policy.id: wire_policy(policy, config_of) for policy in snapshot.policies}
+def registration(
+    snapshot: Snapshot,
+    *,
+    identity: IdentityStatus,
+    api_key: str,
+    config_of: ConfigOf,
+    kept: Mapping[str, WirePolicy] | None = None,
+) -> Registration:
+    """The registration that makes the gateway have `snapshot`; raises UnrenderableError and GatewayRefused (a `${` in a policy).
+
+    `kept` are policies as the gateway has them, by id: they are sent back byte for byte, because they can't be rendered now.
+    """
+    there = kept or {}
+    used = {key for contract in snapshot.contracts if contract.live for key in contract.policies}
+    rendered = {
+        policy.id: there[policy.id] if policy.id in there else wire_policy(policy, config_of)
+        for policy in snapshot.policies
+        if policy.id in used
+    }
     return Registration(
         organization=identity.organization,
         client_id=identity.client_id,
@@ -59,10 +74,21 @@ def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, 
 
 def wire_policy(policy: PublishedPolicy, config_of: ConfigOf) -> WirePolicy:
     """One policy as the gateway takes it."""
-    config = policy.config or config_of(policy)
+    config = config_of(policy)
     if config is None:
-        raise UnrenderableError(f"Policy {policy.id} no longer exists and its configuration was not kept.")
-    return render_policy(type=policy.type, config=orjson.loads(config))
+        raise UnrenderableError(f"Policy {policy.id} or one of its Secrets no longer exists, and it was not kept.")
+    return render_policy(type=policy.type, config=config)
+
+
+def as_found(found: Registration, recorded: Snapshot) -> dict[str, WirePolicy]:
+    """The policies of a snapshot as the gateway has them, by id; `found` has the snapshot's hash, so that the places agree."""
+    there = {(contract.organization, contract.api, contract.version): contract for contract in found.contracts}
+    return {
+        key: wire
+        for entry in recorded.contracts
+        if entry.live and (contract := there.get((entry.organization, entry.api, entry.version))) is not None
+        for key, wire in zip(entry.policies, contract.policies, strict=True)
+    }
 
 
 def fingerprint(policy: WirePolicy) -> str:
@@ -118,7 +144,7 @@ def fact(
     if not published:
         return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
     differs = drift(recorded, contracts, key_differs=bool(api_key) and found.api_key != api_key)
-    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now, drift=differs)
+    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now, drift=differs)
 
 
 def _live(contract: WireContract) -> LiveContract:

@@ -18,6 +18,7 @@ from registrar.engine.askers import askers_of, unhandled_askers
 from registrar.engine.memory import Memory
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.store import Change, Store, version_of
+from registrar.lifecycle.buckets import LIMITS
 from registrar.lifecycle.reach import within_reach
 from registrar.resources.objects import (
     Block,
@@ -147,6 +148,8 @@ class Ingest:
                     keys |= self.store.clients_affected_by(within_reach(item, self.store.gateways().values()))
                 case SecretObject() if _substantial(change):
                     keys |= self.store.clients_of_secret(item.meta.namespace, item.meta.name)
+                    for policy in self.store.policies_of_secret(item.meta.namespace, item.meta.name):
+                        keys |= self.store.clients_affected_by(within_reach(policy, self.store.gateways().values()))
                 case GatewayObject() if _substantial(change):
                     keys |= set(self.store.all_clients())
                 case GrantObject() if _substantial(change):
@@ -163,6 +166,15 @@ class Ingest:
             match item:
                 case PolicyObject():
                     self._queue.add(Key("Policy", item.meta.namespace, item.meta.name))
+                    if item.type in LIMITS:
+                        self._rivals(item)
+                case SecretObject():
+                    for policy in self.store.policies_of_secret(item.meta.namespace, item.meta.name):
+                        self._queue.add(Key("Policy", policy.meta.namespace, policy.meta.name))
+                case GatewayObject():
+                    for kind in ("Policy", "APIGrant"):
+                        for found in self.store.all(kind):
+                            self._queue.add(Key(kind, found.meta.namespace, found.meta.name), low=True)
                 case ClientObject() | ContractObject():
                     client = self.store.client(
                         item.meta.namespace, item.meta.name if isinstance(item, ClientObject) else item.client
@@ -176,9 +188,6 @@ class Ingest:
                 case NamespaceObject() if item is (change.new or change.old):
                     for key in concerned.statuses_of_namespace(self.store, *_states(change)):
                         self._queue.add(key, low=True)
-                case GatewayObject():
-                    for grant in self.store.all("APIGrant"):
-                        self._queue.add(Key("APIGrant", grant.meta.namespace, grant.meta.name), low=True)
                 case _:
                     pass
 
@@ -187,6 +196,13 @@ class Ingest:
         for key in self.store.take_freed():
             self._queue.forget(key)
             self._queue.add(key)
+
+    def _rivals(self, policy: PolicyObject) -> None:
+        """Have the other Policies in the same chains looked at: one of their limits may give way now, or no longer."""
+        for key in self.store.clients_affected_by(within_reach(policy, self.store.gateways().values())):
+            client = self.store.client(key.namespace, key.name)
+            if client is not None:
+                self.wake_policies(client)
 
     def wake_policies(self, client: ClientObject) -> None:
         """Have the Policies in the Client's chains count again."""

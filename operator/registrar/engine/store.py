@@ -71,6 +71,7 @@ class Store:
         self._by_api: dict[Name, set[Name]] = defaultdict(set)
         self._policies: dict[Target, set[Name]] = defaultdict(set)
         self._by_secret: dict[Name, set[str]] = defaultdict(set)
+        self._policies_by_secret: dict[Name, set[str]] = defaultdict(set)
         self._by_gateway: dict[str, set[Name]] = defaultdict(set)
         self._gateways_of: dict[Name, tuple[str, ...]] = {}
         self._standing: dict[str, dict[Name, float]] = defaultdict(dict)
@@ -158,6 +159,8 @@ class Store:
             case PolicyObject():
                 for target in item.targets:
                     self._policies[_target(target, name[0])].add(name)
+                for secret in item.secret_names:
+                    self._policies_by_secret[(name[0], secret)].add(name[1])
             case NamespaceObject():
                 self._reselect(name[1], item.labels)
             case _:
@@ -183,6 +186,8 @@ class Store:
             case PolicyObject():
                 for target in item.targets:
                     _discard(self._policies, _target(target, name[0]), name)
+                for secret in item.secret_names:
+                    _discard(self._policies_by_secret, (name[0], secret), name[1])
             case _:
                 pass
 
@@ -358,6 +363,11 @@ class Store:
     def clients_of_secret(self, namespace: str, name: str) -> set[Key]:
         """The Clients whose key is, or will be, in that Secret."""
         return {Key("Client", namespace, client) for client in self._by_secret.get((namespace, name), ())}
+
+    def policies_of_secret(self, namespace: str, name: str) -> tuple[PolicyObject, ...]:
+        """The Policies that refer to that Secret, by name."""
+        names = sorted(self._policies_by_secret.get((namespace, name), ()))
+        return tuple(found for policy in names if (found := self.policy(namespace, policy)) is not None)
 
     def clients_on_gateway(self, gateway: str) -> Iterator[Key]:
         """The Clients that are published on the gateway, or whose identity is there."""

@@ -97,29 +97,42 @@ class Case:
         api = ApiRef(contract.organization, contract.api, contract.version)
         return api in self.view.missing_apis.get(gateway, frozenset())
 
-    def lacks(self, contract: PublishedContract) -> bool:
-        """Whether the contract can't be rendered anew: a policy of its chain is gone, and its configuration was not kept."""
-        return not self.view.lacking.isdisjoint(contract.policies)
+    def lacks(self, snapshot: Snapshot, contract: PublishedContract) -> bool:
+        """Whether the contract can't be rendered as it is in `snapshot`: a policy of its published chain, or a Secret of one, is gone."""
+        published = self.published.get(snapshot.gateway, Snapshot(gateway=snapshot.gateway))
+        return any(
+            key in self.view.unrenderable and snapshot.policy(key) == published.policy(key) for key in contract.policies
+        )
+
+    def withheld(self, snapshot: Snapshot, contract: PublishedContract) -> bool:
+        """Whether the contract is not on the gateway and has a policy that can't be sent now: it waits rather than be open without it."""
+        if not self.lacks(snapshot, contract):
+            return False
+        fact = self.live(snapshot.gateway)
+        if not contract.live or fact.state is Live.ABSENT:
+            return True
+        api = ApiRef(contract.organization, contract.api, contract.version)
+        return bool(fact.contracts) and all(found.api != api for found in fact.contracts)
 
     def renewable(self, snapshot: Snapshot) -> Snapshot:
-        """The same as `pushable` where nothing is live to be edited: a contract without its whole chain is not sent."""
-        pushable = self.pushable(snapshot)
-        contracts = tuple(replace(c, live=c.live and not self.lacks(c)) for c in pushable.contracts)
+        """The snapshot where everything has to be rendered anew: a contract without its whole chain is not sent."""
+        pushable = self._published_apis(snapshot)
+        contracts = tuple(replace(c, live=c.live and not self.lacks(snapshot, c)) for c in pushable.contracts)
         return replace(pushable, contracts=contracts)
 
     def sendable(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot as it can be sent now: by surgery where the gateway has what is published, else anew."""
+        """The snapshot with `live` set on the contracts that can be sent now; where the gateway has what is published, what can't be rendered stays as it is."""
         if not self.serves(snapshot.gateway):
             return self.renewable(snapshot)
-        pushable = self.pushable(snapshot)
+        pushable = self._published_apis(snapshot)
         contracts = tuple(
-            now if before.live or not self.lacks(before) else before
+            replace(now, live=now.live and not self.withheld(snapshot, before))
             for now, before in zip(pushable.contracts, snapshot.contracts, strict=True)
         )
         return replace(pushable, contracts=contracts)
 
-    def pushable(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with `live` set on the contracts whose API the gateway has: only those are sent."""
+    def _published_apis(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with `live` set on the contracts whose API the gateway has."""
         contracts = tuple(
             replace(contract, live=not self.missing(snapshot.gateway, contract)) for contract in snapshot.contracts
         )

@@ -89,7 +89,9 @@ def _published(case: Case, verdict: Verdict, entry: PublishedContract) -> Contra
             return _build(contract, PENDING, _ready(FALSE, Reason.APIS_MISSING, text), gateway=gateway, at=case.now)
         text = reasons.api_not_published(api=str(api), gateway=gateway)
         return _build(contract, PENDING, _ready(FALSE, Reason.API_NOT_PUBLISHED, text), gateway=gateway, at=case.now)
-    if case.lacks(entry) and not entry.live:
+    if verdict.state is not VerdictState.VALID and case.withheld(case.published[gateway], entry):
+        return _refused(case, verdict)
+    if case.lacks(case.published[gateway], entry) and not entry.live:
         text = reasons.policy_lost(gateway)
         ready = _ready(FALSE, Reason.POLICY_UNRESOLVED, text)
         return _build(contract, PENDING, ready, gateway=gateway, at=case.now)

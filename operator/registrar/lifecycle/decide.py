@@ -244,8 +244,9 @@ def publish_automatically(case: Case) -> Effect | None:
 def _would_take_down(case: Case) -> bool:
     """Whether a published contract would go because a Policy of its chain can't be resolved: that never happens unasked."""
     published = {entry.uid for snapshot in case.published.values() for entry in snapshot.contracts}
+    wanted = {entry.uid for snapshot in case.view.desired.snapshots for entry in snapshot.contracts}
     return any(
-        verdict.reason == Reason.POLICY_UNRESOLVED and verdict.contract.meta.uid in published
+        verdict.reason == Reason.POLICY_UNRESOLVED and verdict.contract.meta.uid in published - wanted
         for verdict in case.view.desired.verdicts
     )
 
@@ -372,7 +373,7 @@ def _publish(
             if not published.empty:
                 return Unregister(gateway, why, detail)
             continue
-        target = case.pushable(replace(wanted, registered_at=published.registered_at))
+        target = case.sendable(replace(wanted, registered_at=published.registered_at))
         if any(entry.live for entry in target.contracts):
             return Push(gateway, target, why, detail)
     return None

@@ -6,15 +6,17 @@ policies or not at all. What this module deliberately does not do: compare with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from registrar.lifecycle.chain import chain
+from registrar.lifecycle.buckets import Bucket, Placed, owned_periods
+from registrar.lifecycle.chain import effective, publication, siblings
 from registrar.lifecycle.expiry import expired
 from registrar.lifecycle.grants import refusal
 from registrar.lifecycle.model import Desired, Objects, Problem, Verdict, VerdictState
 from registrar.resources import reasons
 from registrar.resources.conditions import ACCEPTED, RESOLVED_REFS
-from registrar.resources.objects import ContractObject, GatewayObject
+from registrar.resources.objects import ContractObject, GatewayObject, PolicyObject
 from registrar.resources.reasons import Reason
 from registrar.resources.status import IdentityStatus, PublishedContract, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
@@ -102,8 +104,12 @@ def _refused(objects: Objects, recorded: IdentityStatus | None, problem: Problem
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
+    """A verdict with its chain; `held` is the published entry that stays as it is because a Policy of the chain can't be resolved."""
+
     verdict: Verdict
     policies: tuple[PublishedPolicy, ...] = ()
+    held: PublishedContract | None = None
+    periods: Mapping[Bucket, str] = field(default_factory=dict)
 
 
 def _by_age(contracts: tuple[ContractObject, ...]) -> list[ContractObject]:
@@ -115,6 +121,7 @@ def _by_age(contracts: tuple[ContractObject, ...]) -> list[ContractObject]:
 def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     """One judgement for each living Contract, the oldest first."""
     taken: dict[tuple[str, object], str] = {}
+    counted: dict[tuple[str, str, str], list[_Judged]] = {}
     result = []
     for contract in _by_age(objects.contracts):
         gateway_name = contract.gateway or identity.gateway
@@ -123,8 +130,24 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)
             if other != contract.meta.name:
                 judged = _rejected(contract, gateway_name, Reason.DUPLICATE, reasons.duplicate(other))
+            else:
+                others = counted.setdefault((gateway_name, contract.api.organization, contract.api.name), [])
+                judged = _counted_apart(judged, others)
+                others.append(judged)
+        elif judged.held is not None:
+            counted.setdefault((gateway_name, contract.api.organization, contract.api.name), []).append(judged)
         result.append(judged)
     return tuple(result)
+
+
+def _counted_apart(judged: _Judged, others: list[_Judged]) -> _Judged:
+    """Rejected when an older Contract for another version of the API has an owner's limit whose count this one would start anew."""
+    verdict = judged.verdict
+    for other in others:
+        if any(period != judged.periods.get(bucket, period) for bucket, period in other.periods.items()):
+            text = reasons.contract_bucket_conflict(other.verdict.contract.meta.name)
+            return _rejected(verdict.contract, verdict.gateway, Reason.CONFLICTED, text)
+    return judged
 
 
 def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, identity: IdentityStatus) -> _Judged:
@@ -156,13 +179,52 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, id
             return _Judged(Verdict(contract, gateway_name, VerdictState.PENDING, Reason.APIS_MISSING, text))
         text = reasons.api_not_published(api=str(contract.api), gateway=gateway_name)
         return _rejected(contract, gateway_name, Reason.API_NOT_PUBLISHED, text)
-    policies = chain(contract, objects.policies, gateway)
-    renderable = objects.renderable.get(gateway_name, frozenset())
-    for policy in policies:
-        if policy.type not in renderable:
-            text = reasons.policy_unresolved(policy.id.partition(":")[2])
-            return _Judged(Verdict(contract, gateway_name, VerdictState.PENDING, Reason.POLICY_UNRESOLVED, text))
-    return _Judged(Verdict(contract, gateway_name, VerdictState.VALID), policies)
+    beside = siblings(contract, objects.contracts, home=identity.gateway)
+    rows = effective(contract, objects.policies, gateway, siblings=beside).kept
+    for row in rows:
+        why = unresolved(row, gateway, objects)
+        if why:
+            return _unresolved(objects, contract, gateway_name, rows, policy=row.policy, why=why)
+    facts = objects.policy_facts
+    policies = tuple(publication(row, namespace=contract.meta.namespace, facts=facts) for row in rows)
+    return _Judged(Verdict(contract, gateway_name, VerdictState.VALID), policies, periods=owned_periods(rows))
+
+
+def unresolved(row: Placed, gateway: GatewayObject, objects: Objects) -> str:
+    """Why the policy can't be put on the gateway, in a reason's word; empty when it can."""
+    policy = row.policy
+    known = objects.renderable.get(gateway.meta.name)
+    if known is not None and policy.type not in known:
+        # Of a gateway that can't be called now (no credentials) it is not known, and nothing is sent to it either.
+        return Reason.UNSUPPORTED.value
+    if policy.type == "custom" and not gateway.allows_custom(policy.custom_implementation):
+        return Reason.NOT_PERMITTED.value
+    fact = objects.policy_facts.get((policy.meta.namespace, policy.meta.name))
+    if fact is None:
+        return Reason.SECRET_MISSING.value if policy.secret_names else ""
+    return fact.reason
+
+
+def _unresolved(
+    objects: Objects,
+    contract: ContractObject,
+    gateway: str,
+    rows: tuple[Placed, ...],
+    *,
+    policy: PolicyObject,
+    why: str,
+) -> _Judged:
+    """A new contract waits; a published one stays exactly as it is."""
+    text = reasons.policy_unresolved(f"{policy.meta.namespace}/{policy.meta.name}", why)
+    verdict = Verdict(contract, gateway, VerdictState.PENDING, Reason.POLICY_UNRESOLVED, text)
+    snapshot = objects.published.get(gateway)
+    if snapshot is None:
+        return _Judged(verdict)
+    entry = next((entry for entry in snapshot.contracts if entry.uid == contract.meta.uid), None)
+    if entry is None:
+        return _Judged(verdict)
+    policies = tuple(policy for policy in snapshot.policies if policy.id in entry.policies)
+    return _Judged(verdict, policies, held=entry, periods=owned_periods(rows))
 
 
 def _rejected(contract: ContractObject, gateway: str, reason: Reason, text: str) -> _Judged:
@@ -177,12 +239,14 @@ def _snapshots(judged: tuple[_Judged, ...]) -> tuple[Snapshot, ...]:
     """The valid Contracts, by gateway; contracts by name, each policy stored once, by id."""
     by_gateway: dict[str, list[_Judged]] = {}
     for judgement in judged:
-        if judgement.verdict.state is VerdictState.VALID:
+        if judgement.verdict.state is VerdictState.VALID or judgement.held is not None:
             by_gateway.setdefault(judgement.verdict.gateway, []).append(judgement)
     snapshots = []
     for gateway in sorted(by_gateway):
         rows = sorted(by_gateway[gateway], key=lambda row: row.verdict.contract.meta.name)
-        policies = {policy.id: policy for row in rows for policy in row.policies}
+        # A policy is stored once: where a contract is held, what others have of the same policy is the newer one.
+        by_age = sorted(rows, key=lambda row: row.held is None)
+        policies = {policy.id: policy for row in by_age for policy in row.policies}
         snapshots.append(
             Snapshot(
                 gateway=gateway,
@@ -194,6 +258,8 @@ def _snapshots(judged: tuple[_Judged, ...]) -> tuple[Snapshot, ...]:
 
 
 def _entry(judged: _Judged) -> PublishedContract:
+    if judged.held is not None:
+        return judged.held
     contract = judged.verdict.contract
     return PublishedContract(
         name=contract.meta.name,

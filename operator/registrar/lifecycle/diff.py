@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from registrar.resources import reasons
 from registrar.resources.status import PendingChange, PublishedContract, PublishedPolicy, Snapshot
 
 _LONGEST_VALUE = 64
@@ -77,11 +78,12 @@ def _policy_detail(before: PublishedPolicy, after: PublishedPolicy) -> str:
     if not before.config or not after.config:
         return f"{after.type} (kept by the owner of the plan or API)"
     old, new = dict(_leaves(orjson.loads(before.config))), dict(_leaves(orjson.loads(after.config)))
-    return ", ".join(
+    details = [
         f"{after.type}.{path} {_shown(old.get(path))} -> {_shown(new.get(path))}"
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
-    )
+    ]
+    return ", ".join(details) or reasons.NEW_PASSWORDS
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,19 +4,22 @@ Every published contract keeps its API version, its plan and its policies that w
 against the *published* plan and version. So adding, changing, retargeting and deleting one all work, and a change of the Contract itself stays pending.
 
 Invariants: an entry whose Immediate policies can't all be rendered stays exactly as it is published (it is neither opened further nor taken down); a policy that
-waits keeps its published configuration and its place; a snapshot never holds two configurations of one policy.
+waits keeps its published configuration and its place, unless it is a consumer's limit in the bucket of an owner's Immediate one; a snapshot never holds two
+configurations of one policy.
 What this module deliberately does not do: decide when it is pushed (see `decide.roll_out`), or touch the wire form (see `engine.surgery`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
-from registrar.lifecycle.chain import IMMEDIATE, LEVELS, chain, rollout
+from registrar.lifecycle.buckets import Bucket, bucket, bucket_of
+from registrar.lifecycle.chain import IMMEDIATE, LEVELS, effective, publication, rollout, siblings
+from registrar.lifecycle.desired import unresolved
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.model import Objects
-from registrar.resources.objects import ApiRef, GatewayObject, PolicyObject
+from registrar.resources.objects import ApiRef, ContractObject, GatewayObject, PolicyObject
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
 
 Named = Mapping[tuple[str, str], PolicyObject]
@@ -65,18 +68,44 @@ def _resolved(snapshot: Snapshot, entry: PublishedContract) -> tuple[PublishedPo
 def _anew(published: Snapshot, objects: Objects, gateway: GatewayObject, before: Chains) -> Chains:
     """The new chains of the entries that can have one: a living Contract stands behind them, and every Immediate policy can be rendered."""
     named = {(p.meta.namespace, p.meta.name): p for p in objects.policies if not p.meta.deleting}
-    living = {contract.meta.uid: contract for contract in objects.contracts if not contract.meta.deleting}
-    renderable = objects.renderable.get(published.gateway, frozenset())
+    living = _as_published(published, objects)
     result: Chains = {}
     for entry in published.contracts:
         contract = living.get(entry.uid)
         if contract is None:
             continue
-        was = replace(contract, api=ApiRef(entry.organization, entry.api, entry.version), plan=entry.plan)
-        now = [policy for policy in chain(was, objects.policies, gateway) if policy.rollout == IMMEDIATE]
-        if all(policy.type in renderable for policy in now):
-            result[entry.uid] = _merged([p for p in before[entry.uid] if _waits(p, named)], now)
+        beside = siblings(contract, tuple(living.values()), home=published.gateway)
+        rows = effective(contract, objects.policies, gateway, siblings=beside).kept
+        now = [row for row in rows if rollout(row.policy) == IMMEDIATE]
+        if any(unresolved(row, gateway, objects) for row in now):
+            continue
+        owned = {bucket(row.policy) for row in now if row.owned}
+        kept = [p for p in before[entry.uid] if _waits(p, named) and not _gives_way(p, owned)]
+        facts = objects.policy_facts
+        new = [publication(row, namespace=contract.meta.namespace, facts=facts) for row in now]
+        result[entry.uid] = _merged(kept, new)
     return result
+
+
+def _as_published(published: Snapshot, objects: Objects) -> dict[str, ContractObject]:
+    """The living Contracts behind the published entries, by UID, with the API version and the plan that are published."""
+    living = {contract.meta.uid: contract for contract in objects.contracts if not contract.meta.deleting}
+    return {
+        entry.uid: replace(
+            living[entry.uid],
+            api=ApiRef(entry.organization, entry.api, entry.version),
+            plan=entry.plan,
+            gateway=published.gateway,
+        )
+        for entry in published.contracts
+        if entry.uid in living
+    }
+
+
+def _gives_way(policy: PublishedPolicy, owned: Set[Bucket | None]) -> bool:
+    """Whether a consumer's limit that is published counts where an owner's Immediate limit does now: it would lift that."""
+    where = bucket_of(type=policy.type, config=policy.config) if policy.config else None
+    return where is not None and where in owned and policy.source in ("Client", "Contract")
 
 
 def _waits(policy: PublishedPolicy, named: Named) -> bool:

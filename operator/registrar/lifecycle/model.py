@@ -51,8 +51,8 @@ class LiveFact:
 
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
-    taken over. `since` (seconds since the epoch) is when the state was first seen. `drift` says how a registration of ours differs from what
-    is published, in words.
+    taken over, and what a registration of ours has that is not what was published. `since` (seconds since the epoch) is when the state was first seen.
+    `drift` says how a registration of ours differs from what is published, in words.
     """
 
     state: Live = Live.UNKNOWN
@@ -208,12 +208,25 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyFact:
+    """What is known of a Policy beyond its object: `digest` is a keyed digest of what its Secrets hold, empty when it refers to none.
+
+    With a `reason` the Policy can't be resolved; `message` says what to mend, to its owner only.
+    """
+
+    digest: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Objects:
     """The objects that decide about one Client, as the store has them at `now` (seconds since the epoch).
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
     can do; `identity_taken` says that another Client holds this one's identity. `vanished` are the gateways from which so many APIs are gone that no
-    Contract is to blame.
+    Contract is to blame. `policy_facts` are by namespace and name; `published` are the snapshots that this operator is known to have written, by
+    RuntimeGateway name: they are needed where a Policy can't be resolved.
     """
 
     client: ClientObject
@@ -226,6 +239,8 @@ class Objects:
     access: Access = field(default_factory=lambda: Access())
     now: float = 0.0
     vanished: frozenset[str] = frozenset()
+    policy_facts: Mapping[tuple[str, str], PolicyFact] = field(default_factory=dict)
+    published: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +248,11 @@ class View:
     """Everything that one decision is made of. Times are in seconds since the epoch.
 
     `failed` has the changes that do not work at present, by RuntimeGateway name; `askers` are those of the burst that is worked off.
+    `unrenderable` are the ids of published policies that could not be sent again now, because a Secret or the Policy itself is missing.
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
     for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn.
-    `lacking` are the ids of published policies that can't be rendered anew: they were kept by digest only, and their Policy is gone.
     """
 
     now: float
@@ -261,9 +276,9 @@ class View:
     objects: Objects | None = None
     blocked: Mapping[str, str] = field(default_factory=dict)
     telling: bool = False
-    lacking: frozenset[str] = frozenset()
     failed: Mapping[str, Failed] = field(default_factory=dict)
     askers: tuple[Asker, ...] = ()
+    unrenderable: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ class PublishedPolicyModel(ApiModel):
     digest: Annotated[
         ShortText | None,
         about(
-            "A digest of the configuration of a Policy of another namespace.",
-            default="none for a Policy of the same namespace",
+            "A keyed digest of what the referenced Secrets held, and for a Policy of another namespace a digest that stands for its configuration.",
+            default="none for a Policy of the same namespace that refers to no Secret",
             example="9f86d081",
         ),
     ] = None

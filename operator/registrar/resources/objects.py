@@ -135,7 +135,10 @@ class TargetRef:
 
 @dataclass(frozen=True, slots=True)
 class PolicyObject:
-    """A Policy; `config` is canonical JSON (sorted keys) of the one typed member that `type` names."""
+    """A Policy; `config` is canonical JSON (sorted keys) of the one typed member that `type` names.
+
+    `secret_names` are the Secrets of its namespace that the configuration refers to, sorted.
+    """
 
     meta: Meta
     targets: tuple[TargetRef, ...]
@@ -144,6 +147,12 @@ class PolicyObject:
     type: str
     config: str
     status_blob: bytes = field(repr=False, default=b"")
+    secret_names: tuple[str, ...] = ()
+
+    @property
+    def custom_implementation(self) -> str:
+        """The code that a Policy of type custom names."""
+        return str(orjson.loads(self.config).get("implementation", ""))
 
     @property
     def raw_status(self) -> dict[str, Any]:
@@ -203,6 +212,7 @@ class GatewayObject:
     finalizers: tuple[str, ...] = ()
     status_blob: bytes = field(repr=False, default=b"")
     blocked: tuple[Block, ...] = ()
+    custom_policies: tuple[str, ...] = ()
 
     @property
     def raw_status(self) -> dict[str, Any]:
@@ -219,6 +229,13 @@ class GatewayObject:
                 if (entry.organization, entry.client_id) == (organization, client_id) and entry.version in ("", version)
             ),
             None,
+        )
+
+    def allows_custom(self, implementation: str) -> bool:
+        """Whether Policies of type custom may name it: by its exact name, or by a beginning that ends in `*`."""
+        return any(
+            implementation.startswith(entry[:-1]) if entry.endswith("*") else implementation == entry
+            for entry in self.custom_policies
         )
 
     def owned_organizations(self, namespace: str) -> tuple[str, ...]:

@@ -56,6 +56,10 @@ POLICY_TYPES = (
     "urlRewriting",
     "custom",
 )
+SECRET_REF = "passwordSecretRef"  # noqa: S105 - the name of a field, not a secret
+"""The field of a Policy's configuration that refers to an entry of a Secret."""
+REFERRING = "basicAuthentication"
+"""The one type of Policy whose configuration refers to Secrets."""
 TOKEN_LENGTH = 256
 """Longest token that is recorded as it is, in characters: the bound that the schema of `status.actions` has."""
 _SHARED_STATUSES = 65_536
@@ -226,7 +230,27 @@ def parse_policy(raw: Mapping[str, Any]) -> PolicyObject:
         type=type_,
         config=canonical(spec.get(type_) or {}),
         status_blob=orjson.dumps(status) if status else b"",
+        secret_names=secret_names(spec.get(type_) or {}) if type_ == REFERRING else (),
     )
+
+
+def secret_names(value: object) -> tuple[str, ...]:
+    """The Secrets that a configuration refers to, wherever in it, sorted."""
+    names: set[str] = set()
+    _find_secrets(value, names)
+    return tuple(sorted(names))
+
+
+def _find_secrets(value: object, names: set[str]) -> None:
+    if isinstance(value, list):
+        for row in value:
+            _find_secrets(row, names)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == SECRET_REF and isinstance(inner, Mapping):
+                names.add(str(inner.get("name", "")))
+            else:
+                _find_secrets(inner, names)
 
 
 def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
@@ -273,6 +297,7 @@ def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
             )
             for row in spec.get("blocked") or ()
         ),
+        custom_policies=tuple((spec.get("customPolicies") or {}).get("allow") or ()),
     )
 
 

@@ -351,9 +351,10 @@ def apis_vanished(*, api: str, gateway: str) -> str:
     return f"API {api} is gone from gateway {gateway} together with many others; the Contract waits for the gateway to be mended."
 
 
-def policy_unresolved(policy: str) -> str:
+def policy_unresolved(policy: str, why: str = "") -> str:
     """A policy of the chain can't be resolved."""
-    return f"Policy {policy} of its chain can't be resolved, and a contract is pushed with its whole chain or not at all. Mend the Policy."
+    because = f" ({why})" if why else ""
+    return f"Policy {policy} of its chain can't be resolved{because}, and a contract is pushed with its whole chain or not at all. Mend the Policy."
 
 
 def not_granted(api: str) -> str:
@@ -431,6 +432,69 @@ def policy_not_permitted(*, namespace: str, organization: str) -> str:
 def policy_unsupported(*, type_: str) -> str:
     """The gateway has no such policy."""
     return f"Policies of type {type_} can't be rendered for this type of gateway."
+
+
+def policy_secret_missing(*, secret: str) -> str:
+    """A Secret that the Policy refers to is not there, or the operator may not read it."""
+    return (
+        f'Secret {secret} does not exist in the Policy\'s namespace, or lacks the label gateway-registrar.dev/allow-use: "true" that lets '
+        "the operator read it. Create or label it; contracts that are live already stay as they are."
+    )
+
+
+def policy_secret_entry(*, secret: str, entry: str) -> str:
+    """The Secret has no such entry, or what it holds can't be a password."""
+    return (
+        f"Entry {entry} of Secret {secret} is missing, empty, longer than 1024 bytes or no plain text (a line break at its end is a common cause). "
+        "Correct the Secret, or the passwordSecretRef."
+    )
+
+
+POLICY_AT_HOME = "Policies in the operator's own namespace can't refer to Secrets: its credentials are there. Move the Policy to the namespace that it belongs to."
+
+
+def policy_incomplete(type_: str) -> str:
+    """Something is missing in an object older than the schema, or an address has a form that the gateway does not know."""
+    return (
+        f"The configuration of spec.{type_} lacks a required field, or the gateway could not match an entry of its ipList (allowed are IPv4 addresses, "
+        "blocks and ranges, * for whole numbers, and single IPv6 addresses). Correct the Policy."
+    )
+
+
+POLICY_EXPANDS = "The configuration, with what its Secrets hold, contains '${', which the gateway would replace by values of its own environment. Remove it."
+
+
+def policy_custom_not_allowed(*, gateway: str = "") -> str:
+    """The platform team does not allow the code that the Policy names."""
+    where = f"RuntimeGateway {gateway}" if gateway else "any RuntimeGateway"
+    return (
+        f"spec.custom.implementation is not allowed by spec.customPolicies.allow of {where}. "
+        "Ask the platform team to allow it, or use one of the typed policies."
+    )
+
+
+def policy_custom_typed(type_: str) -> str:
+    """A custom policy that names the code of a typed one, whose rules it would go around."""
+    return f"spec.custom.implementation names the code of the typed policy {type_}. Use spec.{type_}, so that its limits are counted together with others."
+
+
+def policy_conflicted(*, winner: str, contract: str) -> str:
+    """Another limit has the bucket in which this one would count."""
+    return (
+        f"Left out on Contract {contract}: the gateway counts it together with the limit of Policy {winner}, which comes first. "
+        "An owner's limit comes before a consumer's, a plan's before an API's, then order, namespace and name decide. Remove one of the two."
+    )
+
+
+def contract_bucket_conflict(other: str) -> str:
+    """Two versions of one API whose owner's limits would reset each other."""
+    return (
+        f"The gateway counts calls of this API together with those of Contract {other}, and the owner's limits on the two have different periods, "
+        "so one would reset the other. Delete one of the two, or ask the API's owner for limits of one period."
+    )
+
+
+NEW_PASSWORDS = "a referenced Secret has changed"
 
 
 def policy_programmed(*, live: int, total: int) -> str:

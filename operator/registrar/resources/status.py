@@ -64,6 +64,7 @@ class PublishedPolicy:
     """One policy of a snapshot. `config` is canonical JSON; it is empty for a policy of another namespace, which has a `digest` instead.
 
     `order` is the Policy's place in its level: surgery puts a policy that does not wait between those that do.
+    Beside a `config` that refers to Secrets, `digest` is a keyed digest of what they held.
     """
 
     id: str
@@ -93,7 +94,8 @@ class PublishedPolicy:
         base: dict[str, Any] = {"id": self.id, "source": self.source, "type": self.type, "rollout": self.rollout}
         if self.order:
             base["order"] = self.order
-        return base | ({"config": orjson.loads(self.config)} if self.config else {"digest": self.digest})
+        config = {"config": orjson.loads(self.config)} if self.config else {}
+        return base | config | ({"digest": self.digest} if self.digest or not self.config else {})
 
 
 @dataclass(frozen=True, slots=True)

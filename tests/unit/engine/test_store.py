@@ -94,6 +94,7 @@ def world(source: random.Random) -> list[Any]:
                             target=TargetRef(
                                 source.choice(KINDS), source.choice((name, "orders", "gold")), "acme", "1.0"
                             ),
+                            secret_names=source.choice(((), ("s1",), ("s1", "s2"))),
                         ),
                         version,
                     ),
@@ -136,6 +137,9 @@ def test_indexes_are_right(source: random.Random) -> None:
             }
             reached |= {Key("Client", "team", t.name) for t in one.targets if t.kind == "Client"}
             assert store.clients_affected_by(one) == reached
+        for secret in ("s1", "s2"):
+            scanned = sorted(p.meta.name for p in policies if secret in p.secret_names)
+            assert [p.meta.name for p in store.policies_of_secret("team", secret)] == scanned
         clients: list[Any] = list(store.all("Client"))
         on_default = {c.meta.name for c in clients if c.gateway == "default"}
         assert {key.name for key in store.clients_on_gateway("default")} == on_default

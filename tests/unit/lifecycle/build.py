@@ -213,6 +213,8 @@ def view(
         grants=changes.pop("grants", ()),
         labels=changes.pop("labels", {}),
         vanished=changes.pop("vanished", frozenset()),
+        policy_facts=changes.pop("policy_facts", {}),
+        published={snapshot.gateway: snapshot for snapshot in client_.status.gateways},
     )
     judged = desired(known)
     names = {row.meta.name for row in found}

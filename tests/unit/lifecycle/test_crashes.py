@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from registrar.lifecycle.expiry import NOTICE
-from registrar.resources.objects import PolicyObject
+from registrar.lifecycle.model import PolicyFact
+from registrar.resources.objects import PolicyObject, TargetRef
 from tests.unit.lifecycle.build import NOW, client, contract, gateway, grant, policy
 from tests.unit.lifecycle.world import CrashError, World
 
@@ -164,7 +165,7 @@ def with_immediate() -> World:
 
 def immediate(limit: int = 100) -> PolicyObject:
     """A limit that does not wait."""
-    return policy("now", limit=limit, rollout="Immediate")
+    return policy("now", limit=limit, rollout="Immediate", type="quota")
 
 
 def roll_out(world: World) -> None:
@@ -263,6 +264,26 @@ def supersede(world: World) -> None:
     world.client = replace(world.client, tokens=(("unregister", "two"), ("reregister", "one")))
 
 
+LOGIN = policy("login", type="quota", target=TargetRef("Contract", "orders"), secret_names=("users",))
+
+
+def protected() -> World:
+    """A registered Client of which one Contract has a policy with a Secret."""
+    world = fresh()
+    world.policies.append(LOGIN)
+    world.facts = {("team", "login"): PolicyFact(digest="d")}
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def lose_all_and_the_secret(world: World) -> None:
+    """The gateway loses everything, and the Secret is gone."""
+    world.facts = {("team", "login"): PolicyFact(reason="SecretNotFound")}
+    lose(world)
+
+
 WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "register": (fresh, lambda world: None),
     "reregister": (at_rest, change),
@@ -296,6 +317,7 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "refused": (at_rest, refuse),
     "undone": (retired, token("reregister")),
     "superseded": (publishing, supersede),
+    "heal-without-a-secret": (protected, lose_all_and_the_secret),
 }
 TIMES = {
     "lastTransitionTime",

@@ -524,15 +524,16 @@ def test_reregister_takes_off_what_is_no_longer_wanted_there() -> None:
 
 def test_reregister_drops_what_turned_invalid() -> None:
     """Fails when a contract that turned invalid stays live though its owner published on purpose."""
-    from tests.unit.lifecycle.build import status
+    from tests.unit.lifecycle.build import grant, status
 
-    two = (gateway(), gateway("second", default=False))
+    two = (gateway(), gateway("second", default=False, contracts="Granted"))
     both = (contract("orders"), contract("billing", gateway="second"))
-    recorded = status(view(None, *both, gateways=two))
-    broken = policy(type="odd", target=TargetRef("Contract", "billing"))
+    grants = (grant("a", api="billing"),)
+    recorded = status(view(None, *both, gateways=two, grants=grants))
     found = client(recorded, tokens=(("reregister", "one"),))
+    edited = (both[0], replace(both[1], plan="platinum"))
     live = {"default": ours(), "second": ours()}
-    seen = at_rest(view(found, *both, policies=(broken,), gateways=two, live=live))
+    seen = at_rest(view(found, *edited, gateways=two, live=live, grants=grants))
     effect = decide(seen).effect
     assert isinstance(effect, Unregister) and (effect.gateway, effect.why) == ("second", Why.REREGISTERED)
 

@@ -14,7 +14,7 @@ from registrar.lifecycle.chain import IMMEDIATE, ON_PUBLISH, chain, rollout, tar
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Objects, VerdictState
 from registrar.resources.objects import ApiRef, TargetRef
-from registrar.resources.status import IdentityStatus
+from registrar.resources.status import IdentityStatus, canonical
 from tests.unit.lifecycle.build import NOW, claim, client, contract, gateway, meta, objects, policy, status, view
 
 SHOP = TargetRef("Client", "shop")
@@ -116,24 +116,28 @@ def test_one_api_on_two_gateways_is_two_contracts() -> None:
     }
 
 
-RULES = (
-    policy("a", target=SHOP, order=5),
-    policy("b", target=SHOP),
-    policy("c", target=ORDERS),
-    policy("d", target=GOLD, namespace="acme"),
-    policy("e", target=API, namespace="acme"),
-    policy("f", target=ANY_VERSION, namespace="acme", order=-1),
-    policy("x", target=TargetRef("Client", "other")),
-    policy("x2", target=SHOP, namespace="elsewhere"),
-    policy("x3", target=GOLD),
-    policy("x4", target=TargetRef("API", "orders", "acme", "9"), namespace="acme"),
-    policy("x5", target=SHOP, deleting=True),
-    policy("x6", target=TargetRef("Moon", "shop")),
+LIST: dict[str, Any] = {"type": "ipAllowList", "config": canonical({"ipList": ["10.0.0.0/8"]})}
+RULES = tuple(
+    replace(rule, **LIST)
+    for rule in (
+        policy("a", target=SHOP, order=5),
+        policy("b", target=SHOP),
+        policy("c", target=ORDERS),
+        policy("d", target=GOLD, namespace="acme"),
+        policy("e", target=API, namespace="acme"),
+        policy("f", target=ANY_VERSION, namespace="acme", order=-1),
+        policy("x", target=TargetRef("Client", "other")),
+        policy("x2", target=SHOP, namespace="elsewhere"),
+        policy("x3", target=GOLD),
+        policy("x4", target=TargetRef("API", "orders", "acme", "9"), namespace="acme"),
+        policy("x5", target=SHOP, deleting=True),
+        policy("x6", target=TargetRef("Moon", "shop")),
+    )
 )
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=200)
+@settings(max_examples=1000, deadline=None)
 def test_the_chain_has_one_order(source: random.Random) -> None:
     """Fails when the order of arrival shows, or a policy gets in that may not."""
     shuffled = list(RULES)

@@ -17,6 +17,11 @@ def snapshot(*contracts: object, policies: tuple[object, ...] = ()) -> Snapshot:
     return published(view(None, *contracts, policies=policies))  # type: ignore[arg-type]
 
 
+def signed(found: Snapshot, digest: str) -> Snapshot:
+    """The snapshot with that digest of what its policies' Secrets hold."""
+    return replace(found, policies=tuple(replace(policy, digest=digest) for policy in found.policies))
+
+
 ORDERS = TargetRef("Contract", "orders")
 GOLD = TargetRef("Plan", "gold", "acme")
 WORDS = {
@@ -62,9 +67,14 @@ WORDS = {
         ["PolicyChanged limit: rateLimit (kept by the owner of the plan or API)"],
     ),
     "another order": (
-        snapshot(contract(), policies=(policy("a"), policy("b"))),
-        snapshot(contract(), policies=(policy("a", order=1), policy("b"))),
+        snapshot(contract(), policies=(policy("a"), policy("b", type="quota"))),
+        snapshot(contract(), policies=(policy("a", order=1), policy("b", type="quota"))),
         ["PolicyReordered orders: b then a"],
+    ),
+    "another secret": (
+        signed(snapshot(contract(), policies=(policy(),)), "old"),
+        signed(snapshot(contract(), policies=(policy(),)), "new"),
+        ["PolicyChanged limit: a referenced Secret has changed"],
     ),
     "one more contract reached": (
         snapshot(contract(), contract("billing"), policies=(policy(target=ORDERS),)),

@@ -9,12 +9,13 @@ import pytest
 
 from registrar.lifecycle.decide import decide
 from registrar.lifecycle.immediate import with_immediate, words
-from registrar.lifecycle.model import KeyFact, KeyState, Push, Unregister, View, Why
+from registrar.lifecycle.model import KeyFact, KeyState, LiveContract, Push, Unregister, View, Why
 from registrar.resources.objects import ContractObject, PolicyObject, TargetRef
-from registrar.resources.status import Snapshot
+from registrar.resources.status import Snapshot, canonical
 from tests.unit.lifecycle.build import (
     absent,
     claim,
+    client,
     contract,
     gateway,
     objects,
@@ -26,6 +27,8 @@ from tests.unit.lifecycle.build import (
 )
 from tests.unit.lifecycle.test_decide import at_rest
 
+LISTS: dict[str, Any] = {"type": "ipAllowList", "config": canonical({"ipList": ["10.0.0.1"]})}
+"""Policies of which a chain may have many."""
 GOLD = TargetRef("Plan", "gold", "acme")
 ORDERS = TargetRef("API", "orders", "acme")
 OWNED = (gateway(organizations=(claim("acme", "owner"), claim("team", "team"))),)
@@ -33,7 +36,8 @@ OWNED = (gateway(organizations=(claim("acme", "owner"), claim("team", "team"))),
 
 def owners(name: str = "plan-limit", *, limit: int = 100, target: TargetRef = GOLD, **changes: Any) -> PolicyObject:
     """A limit of the API owner's, from the owner's namespace."""
-    return policy(name, limit=limit, target=target, namespace="owner", **changes)
+    config = canonical({"limit": limit, "period": "Minute", "granularity": "Api"})
+    return policy(name, target=target, namespace="owner", **({"config": config} | changes))
 
 
 def before(*policies: PolicyObject, contracts: tuple[ContractObject, ...] = ()) -> Snapshot:
@@ -63,7 +67,7 @@ def test_nothing_changed_is_the_same_snapshot() -> None:
 
 def test_added() -> None:
     """Fails when a new owner's limit waits for a publish, or stands in the wrong place."""
-    mine, on_api = policy(), owners("api-limit", target=ORDERS)
+    mine, on_api = policy(), owners("api-limit", target=ORDERS, type="quota")
     target = after(before(mine, on_api), mine, on_api, owners())
     assert chains(target) == {
         "orders": ("Client:team/limit", "Plan:owner/plan-limit", "API:owner/api-limit"),
@@ -135,8 +139,8 @@ def test_a_policy_that_moves_to_another_level() -> None:
 
 def test_order_within_a_level() -> None:
     """Fails when an Immediate policy does not find its place between those that wait."""
-    first, last = (owners(f"w{n}", order=n, rollout="OnPublish", limit=n) for n in (1, 9))
-    target = after(before(first, last), first, last, owners("mid", order=5), owners("end", order=20))
+    first, last = (owners(f"w{n}", order=n, rollout="OnPublish", **LISTS) for n in (1, 9))
+    target = after(before(first, last), first, last, owners("mid", order=5, **LISTS), owners("end", order=20, **LISTS))
     assert chains(target)["orders"] == ("Plan:owner/w1", "Plan:owner/mid", "Plan:owner/w9", "Plan:owner/end")
 
 
@@ -151,6 +155,18 @@ def test_what_no_object_explains_stays_beside_its_neighbour() -> None:
 
 
 ODD: dict[str, Any] = {"type": "odd"}
+
+
+def test_a_published_limit_of_the_consumer_gives_way() -> None:
+    """Fails when an owner's new limit bites beside a consumer's in the same bucket, which would start its count anew."""
+    target = TargetRef("Contract", "orders")
+    config = canonical({"limit": 1_000_000, "period": "Second", "granularity": "Api"})
+    mine = policy("mine", target=target, config=config)
+    assert chains(after(before(mine), mine, owners())) == {"orders": ("Plan:owner/plan-limit",)}
+    # The consumer has deleted its Policy, and not published that yet.
+    assert chains(after(before(mine), owners())) == {"orders": ("Plan:owner/plan-limit",)}
+    apart = policy("mine", target=target, config=config, type="quota")
+    assert chains(after(before(apart), apart, owners())) == {"orders": ("Contract:team/mine", "Plan:owner/plan-limit")}
 
 
 def test_what_cannot_be_rendered_changes_nothing() -> None:
@@ -192,8 +208,8 @@ ALL: dict[str, Any] = {"rollout": "Immediate"}
 
 def rolled(**changes: Any) -> View:
     """A registered Client whose Immediate limit was tightened, with a plain change besides."""
-    both = (policy("now", **ALL), policy("later"))
-    now = (policy("now", limit=1, **ALL), policy("later", limit=2))
+    both = (policy("now", **ALL), policy("later", type="quota"))
+    now = (policy("now", limit=1, **ALL), policy("later", limit=2, type="quota"))
     return registered(contract(), policies=both, now_policies=now, **changes)
 
 
@@ -256,11 +272,24 @@ def test_automatic_never_takes_down() -> None:
         now_policies=(policy("broken", **ODD),),
         changes_to_client={"publish": "Automatic"},
     )
-    assert [change.type for change in decide(seen).status.pending] == ["ContractRemoved"]
+    assert decide(seen).status.pending == ()
     assert not isinstance(decide(at_rest(seen)).effect, Push | Unregister)
+
+
+def test_automatic_never_takes_down_what_was_taken_over() -> None:
+    """Fails when a lost status and a Policy that can't be resolved together cost a contract that is live."""
+    both = (contract("billing"), contract("orders"))
+    live = tuple(LiveContract(c.api, c.plan, ()) for c in both)
+    broken = policy("broken", target=TargetRef("Contract", "orders"), **ODD)
+    seen = view(
+        client(publish="Automatic"), *both, policies=(broken,), live={"default": replace(ours(), contracts=live)}
+    )
+    seen = at_rest(seen)
+    assert [change.type for change in decide(seen).status.pending] == ["ContractRemoved"]
+    assert not isinstance(decide(seen).effect, Push | Unregister)
 
 
 def test_words_are_bounded() -> None:
     """Fails when the change log holds a line for each of a hundred policies."""
-    many = tuple(owners(f"p{n:02}") for n in range(12))
+    many = tuple(owners(f"p{n:02}", **LISTS) for n in range(12))
     assert words(before(), after(before(), *many)).endswith("; and 4 more")

@@ -20,7 +20,7 @@ def lost(**changes: Any) -> View:
     """Two Contracts, one with an owner's policy that waits for a publish, and that its owner has deleted since."""
     limit = policy("limit", namespace="owner", target=TargetRef("API", "orders", "acme"), rollout="OnPublish")
     recorded = status(view(None, *BOTH, policies=(limit,), gateways=OWNED))
-    made: dict[str, Any] = {"lacking": frozenset({GONE}), "live": {"default": absent()}}
+    made: dict[str, Any] = {"unrenderable": frozenset({GONE}), "live": {"default": absent()}}
     return view(client(recorded), *BOTH, gateways=OWNED, **made | changes)
 
 
@@ -54,7 +54,7 @@ def test_it_is_put_back_once() -> None:
 
 def test_it_comes_back_with_its_policy() -> None:
     """Fails when the contract stays closed though the Policy is there again."""
-    effect = decide(replace(healed(), lacking=frozenset())).effect
+    effect = decide(replace(healed(), unrenderable=frozenset())).effect
     assert isinstance(effect, Push) and all(entry.live for entry in effect.target.contracts)
 
 

@@ -132,7 +132,7 @@ def test_a_milestone_stays_in_the_log() -> None:
 
 def test_pending_changes_are_bounded() -> None:
     """Fails when a Client with very many changes makes a status that can't be stored."""
-    many = tuple(policy(f"p{number}") for number in range(80))
+    many = tuple(policy(f"p{number}", type="ipAllowList") for number in range(80))
     status = report(case_of(registered(contract(), now_policies=many)))
     assert (len(status.pending), status.pending_truncated) == (64, 16)
     seen = registered(contract(), now_policies=many, changes_to_client={"publish": "Automatic"})

@@ -23,6 +23,7 @@ from registrar.lifecycle.model import (
     LiveContract,
     LiveFact,
     LivePolicy,
+    PolicyFact,
     Push,
     ReadLive,
     RemoveFinalizer,
@@ -69,6 +70,7 @@ class World:
     gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
     blocked: bool = False
     drift_mode: str = "Correct"
+    facts: dict[tuple[str, str], PolicyFact] = field(default_factory=dict)
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -111,11 +113,19 @@ class World:
             grants=self.grants,
             now=self.now,
             blocked={"default": "leaked"} if self.blocked else {},
+            policy_facts=self.facts,
+            unrenderable=self._unrenderable(),
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
             made, now=self.now, settled_at=NOW + 2, key=key, effected=dict(self.effected), fingerprints=prints
         )
+
+    def _unrenderable(self) -> frozenset[str]:
+        assert self.client is not None
+        bad = {f"{namespace}/{name}" for (namespace, name), fact in self.facts.items() if fact.reason}
+        snapshots = (*self.client.status.gateways, *(effected.snapshot for effected in self.effected.values()))
+        return frozenset(p.id for s in snapshots for p in s.policies if p.id.partition(":")[2] in bad)
 
     def _do(self, decision: Decision) -> None:
         assert self.client is not None
@@ -128,6 +138,7 @@ class World:
                 self.live[name] = self._read()
             case Push(gateway=name, target=target, why=why, detail=detail, quiet=quiet):
                 wire = wire_of(target)
+                self._can_be_rendered(target)
                 self.registration = wire
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
@@ -150,13 +161,23 @@ class World:
             case RemoveFinalizer():
                 self.client = None
 
+    def _can_be_rendered(self, target: Snapshot) -> None:
+        """What can't be rendered is sent only where the gateway has it, and is known to have exactly that."""
+        lacking = self._unrenderable()
+        sent = [entry for entry in target.contracts if entry.live and not lacking.isdisjoint(entry.policies)]
+        assert self.client is not None
+        known = (
+            self.registration is not None and digest(self.registration) == self.client.status.snapshot("default").hash
+        )
+        assert not sent or known, f"{sent[0].name} would be open, or refused for ever"
+
     def _read(self) -> LiveFact:
         if self.registration is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
         assert self.client is not None
         recorded = self.client.status.snapshot("default")
-        rows = () if not recorded.empty else tuple(_live(row) for row in self.registration)
         seen = digest(self.registration)
+        rows = () if recorded.hash == seen else tuple(_live(row) for row in self.registration)
         words = () if recorded.empty or seen == recorded.hash else ("something else",)
         return LiveFact(state=Live.OURS, digest=seen, contracts=rows, since=self.now, drift=words)
 
