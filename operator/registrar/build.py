@@ -17,10 +17,12 @@ from registrar.engine.app import Engine
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
 from registrar.engine.effects import Effects
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
 from registrar.engine.hash_secret import load_hash_secret
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
+from registrar.engine.owed import Collector, Ledger
 from registrar.engine.policies import PolicyReconciler
 from registrar.engine.pool import Pool
 from registrar.engine.preload import Preload
@@ -106,6 +108,7 @@ async def build(
         timeout=settings.gateway_timeout_seconds,
         guard=guard,
     )
+    ledger = Ledger(kube, namespace=settings.namespace)
     gatherer = Gatherer(
         store=store,
         memory=memory,
@@ -115,9 +118,14 @@ async def build(
         seals=seals,
         grace=settings.heal_grace_seconds,
         action_timeout=settings.action_timeout_seconds,
+        ledger=ledger,
     )
     events = EventRecorder(aside, clock=clock, metrics=metrics, instance=settings.identity)
     statuses = StatusWriter(kube)
+    finalizers, audit = Finalizers(kube), Audit()
+    gateway_finalizer = GatewayFinalizer(
+        store=store, memory=memory, ingest=ingest, gatherer=gatherer, finalizers=finalizers
+    )
     effects = Effects(
         kube=kube,
         ingest=ingest,
@@ -127,9 +135,11 @@ async def build(
         seals=seals,
         clock=clock,
         events=events,
-        audit=Audit(),
+        audit=audit,
         status_writer=statuses,
-        finalizers=Finalizers(kube),
+        finalizers=finalizers,
+        ledger=ledger,
+        gateway_finalizer=gateway_finalizer,
         term=lambda: elector.term if elector is not None else 0,
     )
     clients = ClientReconciler(
@@ -167,6 +177,19 @@ async def build(
         drift_interval=settings.drift_interval_seconds,
         counter_interval=settings.counter_interval_seconds,
         namespace=settings.namespace,
+        ledger=ledger,
+        gateway_finalizer=gateway_finalizer,
+    )
+    collector = Collector(
+        ledger=ledger,
+        store=store,
+        pool=pool,
+        queue=queue,
+        seals=seals,
+        audit=audit,
+        clock=clock,
+        jitter=jitter,
+        interval=settings.sentinel_interval_seconds,
     )
     preload = Preload(
         client=kube, ingest=ingest, jitter=jitter, namespaces=settings.watch_namespaces, home=settings.namespace
@@ -235,6 +258,7 @@ async def build(
         workers=settings.workers,
         loaded=loaded,
         sources=[watch, sweeping],
+        services=[collector.run],
     )
     return Operator(engine=engine, store=store, queue=queue, metrics=metrics, close=close, port=port)
 

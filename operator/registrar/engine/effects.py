@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 
 from registrar.clock import Clock
 from registrar.engine.audit import Audit
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.owed import Debt, Ledger
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.rendering import Seals, fact, identity_of, registration, without
 from registrar.engine.source import Ingest
@@ -24,7 +26,7 @@ from registrar.gateways.base import Registration
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
-from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key
+from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key, own_key_secret
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.model import (
     AddFinalizer,
@@ -36,9 +38,13 @@ from registrar.lifecycle.model import (
     LiveFact,
     Push,
     ReadLive,
+    RecordOwed,
+    ReleaseSecret,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
+    Why,
     WriteContracts,
     WriteStatus,
 )
@@ -63,6 +69,8 @@ class Effects:
     audit: Audit
     status_writer: StatusWriter
     finalizers: Finalizers
+    ledger: Ledger
+    gateway_finalizer: GatewayFinalizer
     term: Callable[[], int]
 
     async def perform(self, gathered: Gathered, decision: Decision) -> None:
@@ -85,6 +93,12 @@ class Effects:
                 await self.write_contracts(statuses)
             case DeleteSecret():
                 await self._delete_secret(view)
+            case TakeSecret():
+                await self._own_secret(view, (view.client.meta.name, view.client.meta.uid))
+            case ReleaseSecret():
+                await self._own_secret(view, None)
+            case RecordOwed(gateways=gateways):
+                await self._owe(gathered, gateways)
             case RemoveFinalizer():
                 await self._remove_finalizer(view)
 
@@ -210,6 +224,49 @@ class Effects:
         )
         self.ingest.deleted("Secret", secret.meta)
 
+    async def _own_secret(self, view: View, owner: tuple[str, str] | None) -> None:
+        """Give the key Secret that owner, or none; one that is gone or has changed meanwhile is looked at again."""
+        client = view.client
+        secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
+        if secret is None:
+            return
+        try:
+            raw = await own_key_secret(
+                self.kube, namespace=client.meta.namespace, name=client.secret_name,
+                resource_version=secret.meta.resource_version, owner=owner,
+            )  # fmt: skip
+        except KubeNotFound:
+            self.ingest.deleted("Secret", secret.meta)
+            return
+        self.ingest.own_write("Secret", raw)
+
+    async def _owe(self, gathered: Gathered, gateways: tuple[str, ...]) -> None:
+        """Write down what the Client is still to be taken off of; the finalizer goes only after that."""
+        view, identity = gathered.view, gathered.view.desired.identity
+        if identity is None:
+            return
+        client = view.client
+        for gateway in gateways:
+            recorded = self.gatherer.recorded(client, gateway)
+            genuine = not recorded.empty and self.seals.genuine(recorded, uid=client.meta.uid)
+            debt = Debt(
+                uid=client.meta.uid,
+                client=f"{client.meta.namespace}/{client.meta.name}",
+                identity=identity_of(identity),
+                key_digest=self.seals.key_digest(gathered.api_key) if gathered.api_key else "",
+                hash=recorded.hash if genuine else "",
+            )
+            await self.ledger.record(gateway, debt)
+            self.audit.effect(
+                now=self.clock.now(),
+                client=debt.client,
+                uid=debt.uid,
+                gateway=gateway,
+                verb=Why.DELETED,
+                outcome="Owed",
+                before=debt.hash,
+            )
+
     async def _remove_finalizer(self, view: View) -> None:
         meta = view.client.meta
         raw = await self.finalizers.remove(
@@ -253,6 +310,7 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
+        await self.gateway_finalizer.ensure(push.gateway)
         payload = registration(
             push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of
         )

@@ -27,11 +27,14 @@ def gateway_status(
     foreign: int,
     missing: int,
     now: float,
+    owed: int = 0,
+    holding: int = 0,
 ) -> dict[str, Any]:
     """The whole status as JSON.
 
     `credentials` says whether the credentials Secret in `namespace` is complete; `expected`, `healing` and `foreign` count
-    registrations; `missing` counts APIs; `now` is in seconds since the epoch.
+    registrations; `missing` counts APIs; `now` is in seconds since the epoch. `owed` counts what is still to be taken off, `holding` the Clients
+    that a deletion of the RuntimeGateway waits for.
     """
     rows = _conditions(
         gateway,
@@ -42,6 +45,8 @@ def gateway_status(
         healing=healing,
         missing=missing,
     )
+    if gateway.meta.deleting and holding:
+        rows = deletion_waits(rows, name=gateway.meta.name, count=holding)
     merged = conditions.merge(
         parse_conditions(gateway.raw_status.get("conditions") or ()),
         rows,
@@ -52,6 +57,7 @@ def gateway_status(
         "observedGeneration": gateway.meta.generation,
         "conditions": [condition.to_json() for condition in merged],
         "clients": {"ours": expected - healing, "foreign": foreign, "expected": expected, "healing": healing},
+        "owed": {"count": owed},
     }
     return status | ({"version": version} if version else {})
 
@@ -101,6 +107,17 @@ def _conditions(
             *fine,
         )
     return (_row(conditions.READY, TRUE, Reason.READY, reasons.GATEWAY_READY), *fine)
+
+
+def deletion_waits(rows: tuple[Condition, ...], *, name: str, count: int) -> tuple[Condition, ...]:
+    """The conditions of a RuntimeGateway whose deletion waits: Ready says for whom; the rest stays as it is."""
+    text = reasons.gateway_in_use(name=name, count=count)
+    kept = [row for row in rows if row.type not in (conditions.READY, conditions.RECONCILING, conditions.STALLED)]
+    return (
+        _row(conditions.READY, FALSE, Reason.GATEWAY_IN_USE, text),
+        *kept,
+        _row(conditions.RECONCILING, TRUE, Reason.GATEWAY_IN_USE, text),
+    )
 
 
 def _row(type_: str, status: str, reason: str, message: str) -> Condition:

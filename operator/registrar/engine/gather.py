@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.owed import Ledger
 from registrar.engine.pool import Pool
 from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals, fingerprint, wire_policy
@@ -54,6 +55,7 @@ class Gatherer:
         seals: Seals,
         grace: float,
         action_timeout: float,
+        ledger: Ledger,
     ) -> None:
         """`grace` and `action_timeout` are in seconds: how long a loss stays unsaid, and how long an action is tried."""
         self._store = store
@@ -64,6 +66,7 @@ class Gatherer:
         self._seals = seals
         self._grace = grace
         self._action_timeout = action_timeout
+        self._ledger = ledger
 
     def view(self, client: ClientObject, faults: Mapping[str, GatewayFault]) -> Gathered:
         """The view of `client`; `faults` are those met in this pass."""
@@ -107,6 +110,7 @@ class Gatherer:
             endpoints=self._endpoints(names),
             grace=self._grace,
             action_timeout=self._action_timeout,
+            owed=self._ledger.gateways_of(client.meta.uid) if client.meta.deleting else frozenset(),
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -164,7 +168,7 @@ class Gatherer:
             return KeyFact(KeyState.MISSING), ""
         generated = client.api_key.source == "Generated"
         if generated and secret.owner_uid != client.meta.uid:
-            return KeyFact(KeyState.NOT_OWNED), ""
+            return KeyFact(self._left(client, secret)), ""
         key = _key_text(secret, client.api_key.secret_key)
         if not KEY_PATTERN.fullmatch(key):
             return KeyFact(KeyState.INVALID), ""
@@ -172,6 +176,17 @@ class Gatherer:
         if owner != client.meta.uid:
             return KeyFact(KeyState.IN_USE), ""
         return KeyFact(KeyState.VALID, created_at=timestamp(secret.meta.created_at) if generated else ""), key
+
+    def _left(self, client: ClientObject, secret: SecretObject) -> KeyState:
+        """Whether we made the Secret for an object that is gone: a former one of the same name, or one that was to leave it (`Retain`)."""
+        if not secret.managed or self._store.client_by_uid(secret.owner_uid) is not None:
+            return KeyState.NOT_OWNED
+        ours = secret.owner_name in ("", client.meta.name)
+        return (
+            KeyState.LEFT
+            if ours and KEY_PATTERN.fullmatch(_key_text(secret, client.api_key.secret_key))
+            else KeyState.NOT_OWNED
+        )
 
     def _fingerprints(self, wanted: Desired, memory: ClientMemory) -> dict[tuple[str, str], str]:
         """The wire forms of what is desired, made only where a registration is to be taken over."""

@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from registrar.clock import Clock, Jitter
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
+from registrar.engine.owed import Ledger
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.reconciler import fault_of
@@ -69,6 +71,8 @@ class GatewayKeeper:
     drift_interval: float
     counter_interval: float
     namespace: str
+    ledger: Ledger
+    gateway_finalizer: GatewayFinalizer
     watched: dict[str, Watched] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -90,7 +94,9 @@ class GatewayKeeper:
         if handle is not None:
             await self._probe(gateway, handle, watched)
         try:
-            await self._write(gateway, handle, watched)
+            if await self.gateway_finalizer.released(gateway):
+                return
+            await self._write(self.store.gateway(name) or gateway, handle, watched)
         except KubeConflict:
             log.debug("gateway %s: the status was changed meanwhile; written with the next look", name)
         except KubeError as error:
@@ -214,6 +220,8 @@ class GatewayKeeper:
             foreign=watched.foreign,
             missing=len(handle.missing) if handle is not None else 0,
             now=self.clock.now(),
+            owed=self.ledger.count(gateway.meta.name),
+            holding=self.gateway_finalizer.holding(gateway),
         )
         old = gateway.raw_status
         if new == old:

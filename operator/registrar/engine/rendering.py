@@ -19,7 +19,7 @@ from registrar.gateways.apiman.wire import parse_policy, render_policy
 from registrar.gateways.base import Identity, Registration, WireContract, WirePolicy
 from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy
 from registrar.resources.objects import ApiRef
-from registrar.resources.status import IdentityStatus, PublishedPolicy, Snapshot, canonical
+from registrar.resources.status import ANNOUNCED, IdentityStatus, PublishedPolicy, Snapshot, canonical
 
 ConfigOf = Callable[[PublishedPolicy], str | None]
 """Gives the current configuration (canonical JSON) of a policy that a snapshot keeps by digest only; None when it is gone."""
@@ -115,7 +115,7 @@ def fact(
     if found is None:
         return LiveFact(state=Live.ABSENT, genuine=genuine, since=now)
     digest = seals.digest(found)
-    published = genuine and not recorded.empty
+    published = genuine and not recorded.empty and recorded.hash != ANNOUNCED
     if not published and found.api_key != api_key:
         return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
     contracts = () if published else tuple(_live(contract) for contract in found.contracts)

@@ -167,6 +167,14 @@ class Store:
             self._key_of[uid] = digest
         return owner
 
+    def holder_of_key(self, digest: str) -> str:
+        """The UID of the Client that holds the key with that digest; empty when none does."""
+        return self._keys.get(digest, "")
+
+    def holder_of_identity(self, *, gateway: str, organization: str, client_id: str, version: str) -> str:
+        """The UID of the Client that holds that identity there; empty when none does."""
+        return self._identities.get((gateway, organization, client_id, version), "")
+
     def release(self, uid: str) -> None:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)

@@ -101,7 +101,9 @@ def case_of(view: View) -> Case:
         pending=tuple(
             change
             for gateway in gateways
-            if not published[gateway].empty or any(not snapshot.empty for snapshot in published.values())
+            if not published[gateway].empty
+            or any(not snapshot.empty for snapshot in published.values())
+            or (gateway not in view.managed and gateway not in view.faults)
             for change in difference(published[gateway], view.desired.snapshot(gateway))
         ),
         retire=_retire(view, verb),

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
+from registrar.lifecycle.deletion import owing, remember, retained, usable_first
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.model import (
     AddFinalizer,
@@ -29,6 +30,7 @@ from registrar.lifecycle.model import (
     Push,
     ReadLive,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
     Wait,
@@ -37,6 +39,7 @@ from registrar.lifecycle.model import (
     WriteStatus,
 )
 from registrar.lifecycle.report import notices, refused, report
+from registrar.lifecycle.several import announced, is_announced
 from registrar.resources.objects import REREGISTER, UNREGISTER
 from registrar.resources.status import PendingChange, PublishedContract, Snapshot
 
@@ -66,11 +69,14 @@ def delete(case: Case) -> Effect | None:
     if FINALIZER not in client.finalizers:
         return Done()
     if case.view.desired.deletion_policy == "Retain":
-        return RemoveFinalizer()
-    for gateway in case.gateways:
-        effect = _taken_off(case, gateway, Why.DELETED)
+        return retained(case)
+    for gateway in usable_first(case):
+        effect = None if owing(case, gateway) else _taken_off(case, gateway, Why.DELETED)
         if effect is not None:
             return effect
+    debts = remember(case)
+    if debts is not None:
+        return debts
     owned = client.api_key.source == "Generated" and case.view.key.state in (KeyState.VALID, KeyState.IN_USE)
     return DeleteSecret() if owned else RemoveFinalizer()
 
@@ -91,6 +97,8 @@ def finalize(case: Case) -> Effect | None:
 def provide_key(case: Case) -> Effect | None:
     """The key Secret exists from `Created` on; a deleted one comes back."""
     view = case.view
+    if view.key.state is KeyState.LEFT and not view.client.paused and view.desired.problem is None:
+        return TakeSecret()
     wanted = view.key.state is KeyState.MISSING and view.client.api_key.source == "Generated"
     if not wanted or view.client.paused or view.desired.problem is not None:
         return None
@@ -115,7 +123,7 @@ def retire(case: Case) -> Effect | None:
             return None
         if case.view.status.action(UNREGISTER).in_progress != case.token and _anything_on(case):
             return WriteStatus()
-    for gateway in case.gateways:
+    for gateway in usable_first(case):
         effect = _taken_off(case, gateway, Why.RETIRED)
         if effect is not None:
             return effect
@@ -163,6 +171,8 @@ def heal(case: Case) -> Effect | None:
         )
         if (case.serves(gateway) and not returned) or not any(entry.live for entry in target.contracts):
             continue
+        if is_announced(case, gateway):
+            return Push(gateway, target, Why.REGISTERED, _words(difference(Snapshot(gateway=gateway), published)))
         if case.live(gateway).state is Live.ABSENT:
             return Push(gateway, target, Why.HEALED, f"gateway {gateway} had lost the registration")
         if returned:
@@ -178,6 +188,8 @@ def register_first(case: Case) -> Effect | None:
         return None
     if not case.settled:
         return Wait(until=case.view.settled_at)
+    if announced(case):
+        return WriteStatus()
     return _publish(case, case.gateways, Why.REGISTERED)
 
 
@@ -228,8 +240,8 @@ def _write_what_changed(case: Case, *, changed: bool) -> Effect:
 
 
 def _waiting(case: Case) -> Effect:
-    """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
-    if any(not case.usable(gateway) for gateway in case.gateways):
+    """When to look again: a fault or a registration that is not ours by backoff, a token or a loss at its time, else at the next event."""
+    if any(not case.usable(gateway) or case.live(gateway).state is Live.FOREIGN for gateway in case.gateways):
         return Wait(retry=True)
     publishing = case.verb or (case.view.desired.publish == "Automatic" and case.pending)
     times = [case.view.settled_at] if publishing and not case.settled else []
@@ -252,7 +264,7 @@ def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
     if state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED)):
         return None
     if gateway not in case.view.managed and case.usable(gateway):
-        return None if why is Why.DELETED else Done()
+        return ReadLive(gateway) if state is Live.UNKNOWN else None
     if not case.usable(gateway):
         return _stuck(case)
     if state is Live.UNKNOWN:

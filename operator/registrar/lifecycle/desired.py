@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from registrar.lifecycle.chain import chain
 from registrar.lifecycle.model import Desired, Objects, Problem, Verdict, VerdictState
+from registrar.lifecycle.several import refused_there
 from registrar.resources import reasons
 from registrar.resources.conditions import ACCEPTED, RESOLVED_REFS
 from registrar.resources.objects import ContractObject, GatewayObject
@@ -116,6 +117,10 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     for contract in _by_age(objects.contracts):
         gateway_name = contract.gateway or identity.gateway
         judged = _judge_one(objects, contract, gateway_name)
+        home, there = objects.gateways.get(identity.gateway), objects.gateways.get(gateway_name)
+        if home is not None and there is not None:
+            refusal = refused_there(contract, identity, home=home, gateway=there)
+            judged = _rejected(contract, gateway_name, *refusal) if refusal is not None else judged
         if judged.verdict.state is VerdictState.VALID:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)
             if other != contract.meta.name:

@@ -79,13 +79,14 @@ class GatewayFault:
 
 
 class KeyState(StrEnum):
-    """What is known of the Secret that holds the Client's key."""
+    """What is known of the Secret that holds the Client's key; `Left` is one that we made for a former object of the same name."""
 
     MISSING = "Missing"
     VALID = "Valid"
     NOT_OWNED = "NotOwned"
     INVALID = "Invalid"
     IN_USE = "InUse"
+    LEFT = "Left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,8 @@ class View:
 
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
-    the wire form's fingerprint of each desired policy, by gateway and policy id.
+    the wire form's fingerprint of each desired policy, by gateway and policy id. `owed` are the gateways for which it is remembered outside the object
+    that this Client is still to be taken off.
     """
 
     now: float
@@ -209,6 +211,7 @@ class View:
     endpoints: Mapping[tuple[str, ApiRef], str] = field(default_factory=dict)
     grace: float = 10.0
     action_timeout: float = 600.0
+    owed: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -269,6 +272,23 @@ class DeleteSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSecret:
+    """Make the key Secret that a former object of the same name left behind this Client's own, its key unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSecret:
+    """Leave the key Secret ownerless, so that it outlives its Client."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOwed:
+    """Remember, outside the object, that the Client is still to be taken off these gateways."""
+
+    gateways: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
     """Let the Client go."""
 
@@ -295,6 +315,9 @@ Effect = (
     | WriteStatus
     | WriteContracts
     | DeleteSecret
+    | TakeSecret
+    | ReleaseSecret
+    | RecordOwed
     | RemoveFinalizer
     | Wait
     | Done

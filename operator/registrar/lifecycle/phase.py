@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from registrar.lifecycle.case import Case
 from registrar.lifecycle.model import Live
+from registrar.resources.status import ANNOUNCED
 
 RETIRED = "Retired"
 UNPUBLISHED_CHANGES = "UnpublishedChanges"
@@ -42,12 +43,12 @@ def nothing_live(case: Case) -> bool:
 
 
 def lost(case: Case) -> tuple[str, ...]:
-    """The gateways that should serve the Client, are known not to, and have had the time to be healed."""
+    """The gateways that should serve the Client, are known not to, and have had the time to be healed, or never did serve it."""
     return tuple(
         gateway
         for gateway in case.gateways
         if not case.published[gateway].empty
         and case.known(gateway)
         and not case.serves(gateway)
-        and case.view.now >= case.live(gateway).since + case.view.grace
+        and (case.published[gateway].hash == ANNOUNCED or case.view.now >= case.live(gateway).since + case.view.grace)
     )

@@ -21,6 +21,7 @@ from registrar.lifecycle.phase import (
     phase,
     unknown,
 )
+from registrar.lifecycle.several import announced, is_announced, lacking, observed
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
 from registrar.resources.objects import REREGISTER, UNREGISTER
@@ -50,7 +51,10 @@ def report(case: Case) -> ClientStatus:
         retired_by=_retired_by(case),
         secret_name=view.client.secret_name if view.key.state is KeyState.VALID else "",
         key_created_at=view.key.created_at,
-        gateways=tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway))),
+        gateways=(
+            announced(case)
+            or tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway)))
+        ),
         pending=shown,
         pending_truncated=len(case.pending) - len(shown),
         change_log=_change_log(case),
@@ -129,6 +133,8 @@ def refused(case: Case) -> str:
         return reasons.ACTION_REFUSED_STATE
     if view.client.paused:
         return reasons.ACTION_REFUSED_PAUSED
+    if case.gateways and observed(case) == case.gateways:
+        return reasons.observing(", ".join(case.gateways))
     if view.desired.problem is not None:
         return reasons.action_not_accepted(view.desired.problem.reason)
     if not case.any_valid and not view.status.retired_by:
@@ -148,8 +154,12 @@ def reached(case: Case) -> bool:
         return not case.anything_published
     return (
         case.anything_published
-        and not case.pending
-        and all(case.serves(gateway) or case.published[gateway].empty for gateway in case.gateways)
+        and not any(change.gateway not in observed(case) for change in case.pending)
+        and all(
+            case.serves(gateway) or case.published[gateway].empty
+            for gateway in case.gateways
+            if gateway not in observed(case)
+        )
     )
 
 
@@ -201,7 +211,7 @@ def _counts(case: Case) -> dict[str, object]:
         1
         for gateway in case.gateways
         for contract in _with_live(case, gateway).contracts
-        if contract.live and (case.serves(gateway) or not case.known(gateway))
+        if contract.live and (case.serves(gateway) or not case.known(gateway)) and not is_announced(case, gateway)
     )
     return {
         "desired": wanted,
@@ -235,7 +245,13 @@ def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     registered, published = _registered(case, word), _published(case)
     ready, extra = _ready(case, word, blockers=(accepted, resolved, registered))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
-    return (ready, registered, published, accepted, resolved, *extra, *paused)
+    return (ready, registered, published, accepted, resolved, *extra, *paused, *_observing(case))
+
+
+def _observing(case: Case) -> tuple[Condition, ...]:
+    """Says of which gateways the Client's are only looked at."""
+    names = ", ".join(observed(case))
+    return (_condition("Observing", TRUE, Reason.OBSERVING, reasons.observing(names)),) if names else ()
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
@@ -270,8 +286,12 @@ def _resolved(case: Case) -> Condition:
 
 def _registered(case: Case, word: str) -> Condition:
     type_ = conditions.REGISTERED
+    missing = lacking(case)
+    if missing:
+        text = reasons.partially_registered(lacking=", ".join(missing))
+        return _condition(type_, FALSE, Reason.PARTIALLY_REGISTERED, text)
     foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
-    if foreign:
+    if foreign and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
         text = reasons.already_exists(identity=_identity(case), gateway=foreign[0])
         return _condition(type_, FALSE, Reason.ALREADY_EXISTS, text)
     fault = standing_fault(case)
@@ -288,6 +308,8 @@ def _registered(case: Case, word: str) -> Condition:
     names = [gateway for gateway in case.gateways if not case.published[gateway].empty]
     if names:
         return _condition(type_, TRUE, Reason.REGISTERED, reasons.registered(", ".join(names)))
+    if case.any_valid and observed(case):
+        return _condition(type_, FALSE, Reason.OBSERVING, reasons.observing(", ".join(observed(case))))
     if case.any_valid:
         return _condition(type_, FALSE, Reason.REGISTRATION_PENDING, reasons.REGISTRATION_PENDING)
     return _condition(type_, FALSE, Reason.NOT_REGISTERED, reasons.NOTHING_PUBLISHED)

@@ -210,12 +210,14 @@ class GrantObject:
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:
-    """A labelled Secret; `owner_uid` is the UID of the Client that controls it, or empty."""
+    """A labelled Secret; `owner_uid` and `owner_name` are those of the Client that controls it, or empty; `managed` says that we made it."""
 
     meta: Meta
     owner_uid: str
     allowed: bool
     data: Mapping[str, bytes] = field(repr=False)
+    owner_name: str = ""
+    managed: bool = False
 
 
 AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject

@@ -38,6 +38,7 @@ from registrar.resources.times import parse_timestamp
 
 GROUP = "gateway-registrar.dev"
 ALLOW_USE_LABEL = f"{GROUP}/allow-use"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 POLICY_TYPES = (
     "rateLimit",
     "quota",
@@ -254,11 +255,15 @@ def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
             data[intern(key)] = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             continue
+    ours = owner is not None and owner.get("apiVersion", "").startswith(f"{GROUP}/")
+    labels = metadata.get("labels") or {}
     return SecretObject(
         meta=parse_meta(raw),
-        owner_uid=owner["uid"] if owner and owner.get("apiVersion", "").startswith(f"{GROUP}/") else "",
-        allowed=(metadata.get("labels") or {}).get(ALLOW_USE_LABEL) == "true",
+        owner_uid=owner["uid"] if owner and ours else "",
+        allowed=labels.get(ALLOW_USE_LABEL) == "true",
         data=data,
+        owner_name=owner.get("name", "") if owner and ours else "",
+        managed=labels.get(MANAGED_BY_LABEL) == "gateway-registrar" and (owner is None or ours),
     )
 
 

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     GATEWAY_THROTTLED = "GatewayThrottled"
     GATEWAY_REFUSED = "GatewayRefused"
     OBSERVING = "Observing"
+    PARTIALLY_REGISTERED = "PartiallyRegistered"
+    SAME_GATEWAY = "SameGateway"
     TOO_LARGE = "SnapshotTooLarge"
 
     # A Contract
@@ -82,6 +84,7 @@ class Reason(StrEnum):
     CREDENTIALS_MISSING = "CredentialsNotFound"
     HEALING = "Healing"
     APIS_MISSING = "ApisMissing"
+    GATEWAY_IN_USE = "InUse"
 
     # An action
     ACTION_SUCCEEDED = "ActionSucceeded"
@@ -148,6 +151,22 @@ DEFAULTS_MISSING = "No RuntimeGateway has spec.default: true, and the Client nam
 def registered(gateway: str) -> str:
     """The Registered condition when it is true."""
     return f"The gateway {gateway} has the registration."
+
+
+def partially_registered(*, lacking: str) -> str:
+    """Some of the Client's gateways have their part, some do not."""
+    return (
+        f"Registered, but not on every gateway: {lacking} lacks its part. It is put there as soon as that gateway can take it; "
+        "see the RuntimeGateway's conditions, and whether it has a registration of somebody else's under this identity."
+    )
+
+
+def same_gateway(*, gateway: str, home: str) -> str:
+    """Two RuntimeGateways with one endpoint."""
+    return (
+        f"RuntimeGateways {gateway} and {home} have the same endpoint, so they are one gateway, which has one place for this Client. "
+        f"Leave out gatewayRef, or name {home}."
+    )
 
 
 def published_all() -> str:
@@ -344,6 +363,14 @@ def credentials_missing(*, name: str, namespace: str) -> str:
 def healing(*, done: int, total: int) -> str:
     """Registrations are being put back."""
     return f"The gateway lost registrations; {done} of {total} are live again."
+
+
+def gateway_in_use(*, name: str, count: int) -> str:
+    """A RuntimeGateway whose deletion waits for its Clients."""
+    return (
+        f"Deletion waits: {count} {'Client has' if count == 1 else 'Clients have'} registrations on gateway {name}. "
+        "Delete those Clients, or retire them; if the gateway is gone for good, force their deletion (see docs/how-to/uninstall.md)."
+    )
 
 
 def apis_missing(count: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.lifecycle.build import client, contract, policy
+from tests.unit.lifecycle.build import client, contract, meta, policy
 from tests.unit.lifecycle.world import World
 
 Act = Callable[[World], None]
@@ -72,6 +72,28 @@ def delete(world: World) -> None:
     world.client = replace(world.client, meta=replace(world.client.meta, deleting=True))
 
 
+def force(world: World) -> None:
+    """Delete the Client by force while its gateway is down."""
+    assert world.client is not None
+    world.down = True
+    world.client = replace(world.client, force_delete=world.client.meta.uid)
+    delete(world)
+
+
+def retain(world: World) -> None:
+    """Delete the Client and leave what it has."""
+    assert world.client is not None
+    world.client = replace(world.client, deletion_policy="Retain")
+    delete(world)
+
+
+def again(world: World) -> None:
+    """Another object of the same name, with the Secret of the former one and no status: a restore, or a finalizer removed by hand."""
+    world.client = client(finalizers=(), meta=meta("shop", uid="uid-again"))
+    world.live.clear()
+    world.effected.clear()
+
+
 def lose(world: World) -> None:
     """The gateway loses everything."""
     world.registration = None
@@ -93,6 +115,9 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "unregister": (at_rest, token("unregister")),
     "retire": (at_rest, retire_by_spec),
     "delete": (at_rest, delete),
+    "force-delete": (at_rest, force),
+    "retain": (at_rest, retain),
+    "restore": (at_rest, again),
     "heal": (at_rest, lose),
 }
 TIMES = {
@@ -115,7 +140,7 @@ def outcome(name: str, crash_at: frozenset[int] = frozenset()) -> tuple[Any, Wor
     world.run()
     statuses = {c.meta.name: cleaned(c.status.to_json()) for c in world.contracts}
     seen = cleaned(world.client.raw_status) if world.client is not None else None
-    return (seen, statuses, world.registration, world.secret), world
+    return (seen, statuses, world.registration, world.secret, world.secret_owner, world.owed), world
 
 
 def cleaned(value: Any) -> Any:

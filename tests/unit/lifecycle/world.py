@@ -25,7 +25,10 @@ from registrar.lifecycle.model import (
     LivePolicy,
     Push,
     ReadLive,
+    RecordOwed,
+    ReleaseSecret,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
     Wait,
@@ -34,7 +37,7 @@ from registrar.lifecycle.model import (
 )
 from registrar.resources.objects import ApiRef, ClientObject, ContractObject, PolicyObject
 from registrar.resources.status import PublishedContract, Snapshot
-from tests.unit.lifecycle.build import NOW, blob, client, gateway, view
+from tests.unit.lifecycle.build import NOW, blob, client, fault, gateway, view
 
 Wire = tuple[tuple[str, str, str, str, tuple[tuple[str, str], ...]], ...]
 
@@ -58,6 +61,9 @@ class World:
     crash_at: frozenset[int] = frozenset()
     effects: int = 0
     now: float = NOW
+    secret_owner: str = ""
+    owed: frozenset[str] = frozenset()
+    down: bool = False
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -91,12 +97,21 @@ class World:
         """The view of the Client as this process has it."""
         assert self.client is not None
         key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
+        if self.secret and self.secret_owner != self.client.meta.uid:
+            key = KeyFact(KeyState.LEFT)
         made = view(
             self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
-            made, now=self.now, settled_at=NOW + 2, key=key, effected=dict(self.effected), fingerprints=prints
+            made,
+            now=self.now,
+            settled_at=NOW + 2,
+            key=key,
+            effected=dict(self.effected),
+            fingerprints=prints,
+            owed=self.owed,
+            faults={"default": fault()} if self.down else {},
         )
 
     def _do(self, decision: Decision) -> None:
@@ -105,7 +120,13 @@ class World:
             case AddFinalizer():
                 self.client = replace(self.client, finalizers=(FINALIZER,))
             case EnsureSecret():
-                self.secret = True
+                self.secret, self.secret_owner = True, self.client.meta.uid
+            case TakeSecret():
+                self.secret_owner = self.client.meta.uid
+            case ReleaseSecret():
+                self.secret_owner = ""
+            case RecordOwed(gateways=names):
+                self.owed |= set(names)
             case ReadLive(gateway=name):
                 self.live[name] = self._read()
             case Push(gateway=name, target=target, why=why, detail=detail):
