@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.lifecycle.build import client, contract, meta, policy
+from tests.unit.lifecycle.build import client, contract, gateway, meta, policy
 from tests.unit.lifecycle.world import World
 
 Act = Callable[[World], None]
@@ -21,6 +21,23 @@ Act = Callable[[World], None]
 def fresh() -> World:
     """A Client with two Contracts and a limit, nothing done yet."""
     return World(contracts=[contract("billing"), contract("orders")], policies=[policy()])
+
+
+def on_two() -> World:
+    """One Contract on the Client's gateway and one on another, nothing done yet."""
+    world = fresh()
+    world.gateways = (gateway(), gateway("second", default=False))
+    world.contracts = [contract("billing", gateway="second"), contract("orders")]
+    return world
+
+
+def two_at_rest() -> World:
+    """The same, registered."""
+    world = on_two()
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
 
 
 def at_rest() -> World:
@@ -119,6 +136,10 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "retain": (at_rest, retain),
     "restore": (at_rest, again),
     "heal": (at_rest, lose),
+    "register-on-two": (on_two, lambda world: None),
+    "reregister-on-two": (two_at_rest, change),
+    "revoke-on-two": (two_at_rest, revoke),
+    "delete-on-two": (two_at_rest, delete),
 }
 TIMES = {
     "lastTransitionTime",
@@ -140,7 +161,7 @@ def outcome(name: str, crash_at: frozenset[int] = frozenset()) -> tuple[Any, Wor
     world.run()
     statuses = {c.meta.name: cleaned(c.status.to_json()) for c in world.contracts}
     seen = cleaned(world.client.raw_status) if world.client is not None else None
-    return (seen, statuses, world.registration, world.secret, world.secret_owner, world.owed), world
+    return (seen, statuses, world.registrations, world.secret, world.secret_owner, world.owed), world
 
 
 def cleaned(value: Any) -> Any:

@@ -35,8 +35,8 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
-from registrar.resources.objects import ApiRef, ClientObject, ContractObject, PolicyObject
-from registrar.resources.status import PublishedContract, Snapshot
+from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, PolicyObject
+from registrar.resources.status import ANNOUNCED, PublishedContract, Snapshot
 from tests.unit.lifecycle.build import NOW, blob, client, fault, gateway, view
 
 Wire = tuple[tuple[str, str, str, str, tuple[tuple[str, str], ...]], ...]
@@ -54,7 +54,8 @@ class World:
     policies: list[PolicyObject] = field(default_factory=list)
     client: ClientObject | None = field(default_factory=lambda: client(finalizers=()))
     secret: bool = False
-    registration: Wire | None = None
+    registrations: dict[str, Wire] = field(default_factory=dict)
+    gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
     pushes: list[Wire | None] = field(default_factory=list)
     live: dict[str, LiveFact] = field(default_factory=dict)
     effected: dict[str, Effected] = field(default_factory=dict)
@@ -64,6 +65,21 @@ class World:
     secret_owner: str = ""
     owed: frozenset[str] = frozenset()
     down: bool = False
+
+    @property
+    def registration(self) -> Wire | None:
+        """What the default gateway has."""
+        return self.registrations.get("default")
+
+    @registration.setter
+    def registration(self, wire: Wire | None) -> None:
+        self._put("default", wire)
+
+    def _put(self, name: str, wire: Wire | None) -> None:
+        if wire is None:
+            self.registrations.pop(name, None)
+        else:
+            self.registrations[name] = wire
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -100,7 +116,7 @@ class World:
         if self.secret and self.secret_owner != self.client.meta.uid:
             key = KeyFact(KeyState.LEFT)
         made = view(
-            self.client, *self.contracts, policies=tuple(self.policies), gateways=(gateway(),), live=dict(self.live)
+            self.client, *self.contracts, policies=tuple(self.policies), gateways=self.gateways, live=dict(self.live)
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
@@ -128,16 +144,16 @@ class World:
             case RecordOwed(gateways=names):
                 self.owed |= set(names)
             case ReadLive(gateway=name):
-                self.live[name] = self._read()
+                self.live[name] = self._read(name)
             case Push(gateway=name, target=target, why=why, detail=detail):
                 wire = wire_of(target)
-                self.registration = wire
+                self._put(name, wire)
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
                 self.live[name] = LiveFact(state=Live.OURS, digest=digest(wire), since=self.now)
                 self.effected[name] = Effected(snapshot, why, detail, self.now)
             case Unregister(gateway=name, why=why, detail=detail):
-                self.registration = None
+                self._put(name, None)
                 self.pushes.append(None)
                 self.live[name] = LiveFact(state=Live.ABSENT, since=self.now)
                 self.effected[name] = Effected(Snapshot(gateway=name), why, detail, self.now)
@@ -152,13 +168,15 @@ class World:
             case RemoveFinalizer():
                 self.client = None
 
-    def _read(self) -> LiveFact:
-        if self.registration is None:
+    def _read(self, name: str) -> LiveFact:
+        wire = self.registrations.get(name)
+        if wire is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
         assert self.client is not None
-        known = not self.client.status.snapshot("default").empty
-        rows = () if known else tuple(_live(row) for row in self.registration)
-        return LiveFact(state=Live.OURS, digest=digest(self.registration), contracts=rows, since=self.now)
+        recorded = self.client.status.snapshot(name)
+        known = not recorded.empty and recorded.hash != ANNOUNCED
+        rows = () if known else tuple(_live(row) for row in wire)
+        return LiveFact(state=Live.OURS, digest=digest(wire), contracts=rows, since=self.now)
 
 
 def _live(row: tuple[str, str, str, str, tuple[tuple[str, str], ...]]) -> LiveContract:
