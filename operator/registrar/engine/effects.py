@@ -19,17 +19,18 @@ from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Debt, Ledger
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.rendering import Seals, fact, identity_of, registration, without
+from registrar.engine.rendering import Seals, by_fingerprint, fact, identity_of, registration, without
 from registrar.engine.source import Ingest
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
-from registrar.gateways.base import Registration
+from registrar.gateways.base import Registration, WirePolicy
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
-from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key, own_key_secret
+from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key, own_key_secret, replace_key
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.model import (
     AddFinalizer,
+    AdoptKey,
     Decision,
     DeleteSecret,
     Effected,
@@ -48,6 +49,7 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
+from registrar.lifecycle.recover import FOUND
 from registrar.resources.objects import ClientObject, ContractObject
 from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
@@ -81,6 +83,8 @@ class Effects:
                 await self._add_finalizer(view)
             case EnsureSecret():
                 await self._ensure_secret(view)
+            case AdoptKey(gateway=gateway):
+                await self._adopt_key(view, gateway)
             case ReadLive(gateway=gateway):
                 await self._read(gathered, gateway)
             case Push() as push:
@@ -114,8 +118,33 @@ class Effects:
         self.memory.of(meta.uid).term = self.term()
 
     async def _ensure_secret(self, view: View) -> None:
+        await self._create_secret(view, await self._live_key(view) or new_key())
+
+    async def _adopt_key(self, view: View, gateway: str) -> None:
+        """Take over the key that the gateway has; one that another Client holds by now is left alone."""
+        client, identity = view.client, view.desired.identity
+        memory = self.memory.of(client.meta.uid)
+        if identity is None:
+            return
+        found = await self._handle(gateway).driver.read(identity_of(identity))
+        if found is not None:
+            digest = self.seals.key_digest(found.api_key)
+            if self.ingest.store.reserve_key(digest, client.meta.uid) != client.meta.uid:
+                memory.live[gateway] = replace(memory.live[gateway], adoptable=False)
+                return
+            secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
+            if secret is None:
+                await self._create_secret(view, found.api_key)
+            else:
+                raw = await replace_key(
+                    self.kube, namespace=client.meta.namespace, name=client.secret_name,
+                    resource_version=secret.meta.resource_version, entry=client.api_key.secret_key, key=found.api_key,
+                )  # fmt: skip
+                self.ingest.own_write("Secret", raw)
+        memory.forget_live(gateway)
+
+    async def _create_secret(self, view: View, key: str) -> None:
         client = view.client
-        key = await self._live_key(view) or new_key()
         identity = view.desired.identity
         handle = self.pool.handle(identity.gateway) if identity is not None else None
         body = key_secret_body(
@@ -312,7 +341,11 @@ class Effects:
         memory = await self._fresh(view)
         await self.gateway_finalizer.ensure(push.gateway)
         payload = registration(
-            push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of
+            push.target,
+            identity=identity,
+            api_key=gathered.api_key,
+            config_of=self.gatherer.config_of,
+            found=await self._adopted(push, identity),
         )
         if push.surgery:
             found = await handle.driver.read(identity_of(identity), urgent=True)
@@ -328,6 +361,12 @@ class Effects:
         memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
         memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
         self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
+
+    async def _adopted(self, push: Push, identity: IdentityStatus) -> dict[str, WirePolicy]:
+        """The gateway's own form of the policies that only it knows; read only where there are such."""
+        if not any(policy.source == FOUND and policy.digest for policy in push.target.policies):
+            return {}
+        return by_fingerprint(await self._handle(push.gateway).driver.read(identity_of(identity)))
 
     async def _unregister(self, gathered: Gathered, unregister: Unregister) -> None:
         view, gateway = gathered.view, unregister.gateway

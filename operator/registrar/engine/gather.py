@@ -110,6 +110,7 @@ class Gatherer:
             endpoints=self._endpoints(names),
             grace=self._grace,
             action_timeout=self._action_timeout,
+            adopting=frozenset(n for n in names if n in gateways and client.meta.namespace in gateways[n].adoption),
             owed=self._ledger.gateways_of(client.meta.uid) if client.meta.deleting else frozenset(),
         )
         return Gathered(view=view, api_key=api_key)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import orjson
 
 from registrar.errors import RegistrarError
+from registrar.gateways.apiman.driver import KEY
 from registrar.gateways.apiman.wire import parse_policy, render_policy
 from registrar.gateways.base import Identity, Registration, WireContract, WirePolicy
 from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy
@@ -34,9 +35,20 @@ def identity_of(identity: IdentityStatus) -> Identity:
     return Identity(organization=identity.organization, client_id=identity.client_id, version=identity.version)
 
 
-def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, config_of: ConfigOf) -> Registration:
-    """The registration that makes the gateway have `snapshot`; raises UnrenderableError and GatewayRefused (a `${` in a policy)."""
-    rendered = {policy.id: wire_policy(policy, config_of) for policy in snapshot.policies}
+def registration(
+    snapshot: Snapshot,
+    *,
+    identity: IdentityStatus,
+    api_key: str,
+    config_of: ConfigOf,
+    found: Mapping[str, WirePolicy] | None = None,
+) -> Registration:
+    """The registration that makes the gateway have `snapshot`; raises UnrenderableError and GatewayRefused (a `${` in a policy).
+
+    `found` has what the gateway has now, by fingerprint: a policy that was adopted and that no type explains is sent back as it is.
+    """
+    live = found or {}
+    rendered = {policy.id: live.get(policy.digest) or wire_policy(policy, config_of) for policy in snapshot.policies}
     return Registration(
         organization=identity.organization,
         client_id=identity.client_id,
@@ -74,6 +86,12 @@ def without(found: Registration, target: Snapshot, *, api_key: str) -> Registrat
 def fingerprint(policy: WirePolicy) -> str:
     """Equal for equal wire forms; shows nothing of the configuration."""
     return hashlib.sha256(f"{policy.implementation}\0{policy.config}".encode()).hexdigest()
+
+
+def by_fingerprint(found: Registration | None) -> dict[str, WirePolicy]:
+    """The policies that a gateway has, by fingerprint."""
+    contracts = found.contracts if found is not None else ()
+    return {fingerprint(policy): policy for contract in contracts for policy in contract.policies}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +135,8 @@ def fact(
     digest = seals.digest(found)
     published = genuine and not recorded.empty and recorded.hash != ANNOUNCED
     if not published and found.api_key != api_key:
-        return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
+        adoptable = KEY.fullmatch(found.api_key) is not None
+        return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now, adoptable=adoptable)
     contracts = () if published else tuple(_live(contract) for contract in found.contracts)
     return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
 

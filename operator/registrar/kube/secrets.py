@@ -86,6 +86,15 @@ async def own_key_secret(
     return await client.patch(SECRETS, namespace=namespace, name=name, body=body, site=Site.SECRET_UPDATE)
 
 
+async def replace_key(
+    client: KubeClient, *, namespace: str, name: str, resource_version: str, entry: str, key: str
+) -> dict[str, Any]:
+    """Put another key into the Secret and return it; raises KubeConflict when the Secret has changed since `resource_version`."""
+    data = {entry: base64.b64encode(key.encode()).decode()}
+    body = {"metadata": {"resourceVersion": resource_version}, "data": data}
+    return await client.patch(SECRETS, namespace=namespace, name=name, body=body, site=Site.SECRET_UPDATE)
+
+
 async def delete_key_secret(client: KubeClient, *, namespace: str, name: str, uid: str) -> None:
     """Delete the Secret if it still is the one with that UID; one that is gone, or is another one, is left as it is."""
     try:

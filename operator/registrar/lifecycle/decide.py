@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from registrar.lifecycle.adoption import adopt
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.deletion import owing, remember, retained, usable_first
@@ -38,6 +39,7 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
+from registrar.lifecycle.recover import FOUND
 from registrar.lifecycle.report import notices, refused, report
 from registrar.lifecycle.several import announced, is_announced
 from registrar.resources.objects import REREGISTER, UNREGISTER
@@ -213,6 +215,7 @@ RULES: tuple[Rule, ...] = (
     delete,
     record,
     finalize,
+    adopt,
     provide_key,
     look,
     retire,
@@ -289,7 +292,7 @@ def _ours_to_change(case: Case, gateway: str) -> bool:
 
 
 def _differs(case: Case, gateway: str) -> bool:
-    wanted = case.view.desired.snapshot(gateway)
+    wanted = case.wanted(gateway)
     published = case.published[gateway]
     if wanted.empty and published.empty:
         return False
@@ -301,7 +304,7 @@ def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
     for gateway in gateways:
         if not _ours_to_change(case, gateway):
             continue
-        wanted = case.view.desired.snapshot(gateway)
+        wanted = case.wanted(gateway)
         published = case.published[gateway]
         detail = _words(difference(published, wanted))
         if wanted.empty:
@@ -320,7 +323,9 @@ def _words(changes: tuple[PendingChange, ...]) -> str:
 
 
 def _stands(case: Case, gateway: str, entry: PublishedContract) -> bool:
-    """Whether a living Contract of this Client stands behind the published entry, on that gateway."""
+    """Whether a living Contract of this Client stands behind the published entry, on that gateway; what was adopted stands until the next publish."""
+    if case.view.client.adopt and entry.uid.startswith(f"{FOUND}:"):
+        return True
     identity = case.view.desired.identity
     home = identity.gateway if identity is not None else gateway
     return any(

@@ -51,7 +51,8 @@ class LiveFact:
 
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
-    taken over. `since` (seconds since the epoch) is when the state was first seen.
+    taken over. `since` (seconds since the epoch) is when the state was first seen. `adoptable` is False for a foreign registration whose key is of no allowed form,
+    or is another Client's.
     """
 
     state: Live = Live.UNKNOWN
@@ -59,6 +60,7 @@ class LiveFact:
     genuine: bool = True
     contracts: tuple[LiveContract, ...] = ()
     since: float = 0.0
+    adoptable: bool = True
 
 
 class Fault(StrEnum):
@@ -191,7 +193,7 @@ class View:
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `owed` are the gateways for which it is remembered outside the object
-    that this Client is still to be taken off.
+    that this Client is still to be taken off. `adopting` are the gateways that let its namespace adopt.
     """
 
     now: float
@@ -212,6 +214,7 @@ class View:
     grace: float = 10.0
     action_timeout: float = 600.0
     owed: frozenset[str] = frozenset()
+    adopting: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -225,6 +228,13 @@ class AddFinalizer:
 @dataclass(frozen=True, slots=True)
 class EnsureSecret:
     """Create the key Secret, with the live key when a gateway still has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptKey:
+    """Take the key of the registration that one gateway has into the generated Secret."""
+
+    gateway: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +319,7 @@ class Done:
 Effect = (
     AddFinalizer
     | EnsureSecret
+    | AdoptKey
     | ReadLive
     | Push
     | Unregister

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registrar.lifecycle import actions
+from registrar.lifecycle.adoption import in_the_way
 from registrar.lifecycle.case import Case, restored_with_unregister
 from registrar.lifecycle.model import KeyState, Live, Notice, Verdict, VerdictState, Why
 from registrar.lifecycle.phase import (
@@ -292,7 +293,7 @@ def _registered(case: Case, word: str) -> Condition:
         return _condition(type_, FALSE, Reason.PARTIALLY_REGISTERED, text)
     foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
     if foreign and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
-        text = reasons.already_exists(identity=_identity(case), gateway=foreign[0])
+        text = in_the_way(case, foreign[0], identity=_identity(case))
         return _condition(type_, FALSE, Reason.ALREADY_EXISTS, text)
     fault = standing_fault(case)
     if fault and (unknown(case) or not case.anything_published):

@@ -85,6 +85,7 @@ class ClientObject:
     phase: str = ""
     force_delete: str = ""
     placed: tuple[str, ...] = ()
+    adopt: bool = False
 
     @property
     def secret_name(self) -> str:
@@ -180,6 +181,7 @@ class GatewayObject:
     drift_interval: float
     finalizers: tuple[str, ...] = ()
     status_blob: bytes = field(repr=False, default=b"")
+    adoption: tuple[str, ...] = ()
 
     @property
     def raw_status(self) -> dict[str, Any]:

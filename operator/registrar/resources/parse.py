@@ -123,6 +123,7 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         phase=intern(str(status.get("phase", ""))),
         force_delete=annotations.get(f"{GROUP}/force-delete", ""),
         placed=_placed(status),
+        adopt=bool(spec.get("adopt")),
     )
 
 
@@ -221,6 +222,7 @@ def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
         drift_interval=_seconds(drift.get("interval")),
         finalizers=tuple(raw["metadata"].get("finalizers") or ()),
         status_blob=orjson.dumps(status) if status else b"",
+        adoption=tuple((spec.get("adoption") or {}).get("namespaces") or ()),
     )
 
 

@@ -215,6 +215,17 @@ def already_exists(*, identity: str, gateway: str) -> str:
     )
 
 
+ADOPTION_KEY_REFUSED = "It can't be adopted: its key is not of the allowed form (20 to 128 characters of A-Z a-z 0-9 _ -), or is another Client's."
+
+
+def adoption_not_proven(gateway: str) -> str:
+    """`adopt: true` without a proof."""
+    return (
+        "To adopt it, put its current key into a Secret and use spec.apiKey.source: Existing, "
+        f"or have the platform team add this namespace to spec.adoption.namespaces of RuntimeGateway {gateway}."
+    )
+
+
 def secret_missing(name: str) -> str:
     """The Existing key's Secret is not there, or is not visible without its label."""
     return f'Secret {name} does not exist, or lacks the label gateway-registrar.dev/allow-use: "true" that lets the operator read it. Create or label it.'
