@@ -90,7 +90,8 @@ def test_adoption_with_the_namespace_named(cluster: Cluster, namespace: str, gat
     key = by_hand(cluster, namespace, limit, HEADERS)
     cluster.apply(client(namespace, "shop", adopt=True, gatewayRef={"name": gateway}), orders(namespace))
     found = cluster.wait_phase(namespace, "shop", "UnpublishedChanges", seconds=60)
-    assert [row["type"] for row in found["status"]["pendingChanges"]] == ["ContractRemoved"]
+    assert {row["type"] for row in found["status"]["pendingChanges"]} == {"ContractRemoved", "PolicyRemoved"}
+    assert all("acme/billing/1.0" in row["subject"] for row in found["status"]["pendingChanges"])
     assert cluster.key(namespace, "shop-api-key") == key
     assert cluster.call(ORDERS, key) == cluster.call(BILLING, key) == 200
     cluster.annotate("Client", namespace, "shop", "reregister", "one")

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from registrar.clock import Clock, Jitter
+from registrar.engine.foreign import count_foreign
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
@@ -176,14 +177,13 @@ class GatewayKeeper:
         interval = gateway.drift_interval or self.drift_interval
         watched.next_check = self.clock.monotonic() + self.jitter.around(interval)
         clients = list(self._published_on(name))
-        ours = {_listed_as(i) for c in clients if (i := c.status.identity) is not None}
+        ours = [i for c in clients if (i := c.status.identity) is not None]
         organizations = {i.organization for c in clients if (i := c.status.identity) is not None} | set(
             await handle.driver.organizations()
         )
         listed: set[str] = set()
         for organization in sorted(organizations):
             listed |= {f"{organization}/{name}" for name in await handle.driver.client_ids(organization)}
-        watched.foreign = len(listed - ours)
         lost = 0
         for client in clients:
             identity = client.status.identity
@@ -193,6 +193,7 @@ class GatewayKeeper:
             log.warning("gateway %s lost %d of %d registrations; they are being put back", name, lost, len(clients))
         for client in clients:
             await self._read(client, name, handle)
+        watched.foreign = await count_foreign(handle.driver, (_split(row) for row in listed), ours=ours)
         watched.checked_at = self.clock.monotonic()
 
     # Status ------------------------------------------------------------------------------------------------------
@@ -220,7 +221,7 @@ class GatewayKeeper:
             foreign=watched.foreign,
             missing=len(handle.missing) if handle is not None else 0,
             now=self.clock.now(),
-            owed=self.ledger.count(gateway.meta.name),
+            owed=self.ledger.count(gateway.meta.name) if self.ledger.loaded else _owed(gateway),
             holding=self.gateway_finalizer.holding(gateway),
         )
         old = gateway.raw_status
@@ -241,6 +242,18 @@ class GatewayKeeper:
         watched.written_at = self.clock.monotonic()
         if raw is not None:
             self.ingest.own_write("RuntimeGateway", raw)
+
+
+def _owed(gateway: GatewayObject) -> int:
+    """What the status says is owed, until it is known what is."""
+    found = gateway.raw_status.get("owed")
+    count = found.get("count") if isinstance(found, dict) else 0
+    return count if isinstance(count, int) else 0
+
+
+def _split(row: str) -> tuple[str, str]:
+    organization, _, client_id = row.partition("/")
+    return organization, client_id
 
 
 def _listed_as(identity: IdentityStatus) -> str:

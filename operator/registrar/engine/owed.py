@@ -89,6 +89,7 @@ class Ledger:
         """`namespace` is the operator's own."""
         self._client = client
         self._namespace = namespace
+        self.loaded = False
         self._debts: dict[str, dict[str, Debt]] = {}
         self._gateways_of: dict[str, set[str]] = {}
 
@@ -107,6 +108,7 @@ class Ledger:
                         )
                         continue
                     self._keep(gateway, debt)
+        self.loaded = True
         for gateway, debts in self._debts.items():
             log.info("gateway %s: %d registrations are owed", gateway, len(debts))
 
