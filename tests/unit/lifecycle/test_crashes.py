@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from registrar.resources.status import canonical
 from tests.unit.lifecycle.build import client, contract, gateway, meta, policy
 from tests.unit.lifecycle.world import World
 
@@ -38,6 +39,31 @@ def two_at_rest() -> World:
     world.effects = 0
     world.pushes.clear()
     return world
+
+
+def somebodys() -> World:
+    """The gateway has a registration of somebody's, with a rule of theirs and an API that no Contract is for."""
+    world = fresh()
+    world.foreign = True
+    world.may_adopt = True
+    limit = (("rateLimit", canonical({"limit": 7})), ("ipAllowList", canonical({"ipList": ["10.0.0.1"]})))
+    world.registration = (("acme", "catalog", "2.0", "gold", ()), ("acme", "orders", "1.0", "gold", limit))
+    return world
+
+
+def adopted() -> World:
+    """The same, adopted."""
+    world = somebodys()
+    adopt(world)
+    world.run()
+    world.effects = 0
+    return world
+
+
+def adopt(world: World) -> None:
+    """Say that it may be taken over."""
+    assert world.client is not None
+    world.client = replace(world.client, adopt=True)
 
 
 def at_rest() -> World:
@@ -136,6 +162,9 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "retain": (at_rest, retain),
     "restore": (at_rest, again),
     "heal": (at_rest, lose),
+    "adopt": (somebodys, adopt),
+    "reregister-adopted": (adopted, change),
+    "delete-adopted": (adopted, delete),
     "register-on-two": (on_two, lambda world: None),
     "reregister-on-two": (two_at_rest, change),
     "revoke-on-two": (two_at_rest, revoke),
@@ -246,3 +275,12 @@ def test_tokens_of_birth_do_nothing() -> None:
         "reregister": "Skipped",
     }
     assert world.pushes == []
+
+
+def test_an_adopted_rule_is_still_there_after_the_publish() -> None:
+    """Fails when a reregister loses a rule of the provider's that no object replaces."""
+    _, world = outcome("reregister-adopted")
+    assert world.registration is not None
+    assert [row[1] for row in world.registration] == ["billing", "orders"]
+    types = {row[1]: [type_ for type_, _ in row[4]] for row in world.registration}
+    assert types == {"billing": ["rateLimit"], "orders": ["ipAllowList", "rateLimit"]}

@@ -12,6 +12,7 @@ from registrar.lifecycle.case import FINALIZER
 from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import (
     AddFinalizer,
+    AdoptKey,
     Decision,
     DeleteSecret,
     Done,
@@ -65,6 +66,8 @@ class World:
     secret_owner: str = ""
     owed: frozenset[str] = frozenset()
     down: bool = False
+    foreign: bool = False
+    may_adopt: bool = False
 
     @property
     def registration(self) -> Wire | None:
@@ -128,6 +131,7 @@ class World:
             fingerprints=prints,
             owed=self.owed,
             faults={"default": fault()} if self.down else {},
+            adopting=frozenset({"default"}) if self.may_adopt else frozenset(),
         )
 
     def _do(self, decision: Decision) -> None:
@@ -137,6 +141,9 @@ class World:
                 self.client = replace(self.client, finalizers=(FINALIZER,))
             case EnsureSecret():
                 self.secret, self.secret_owner = True, self.client.meta.uid
+            case AdoptKey(gateway=name):
+                self.secret, self.secret_owner, self.foreign = True, self.client.meta.uid, False
+                self.live.pop(name, None)
             case TakeSecret():
                 self.secret_owner = self.client.meta.uid
             case ReleaseSecret():
@@ -172,6 +179,8 @@ class World:
         wire = self.registrations.get(name)
         if wire is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
+        if self.foreign:
+            return LiveFact(state=Live.FOREIGN, since=self.now)
         assert self.client is not None
         recorded = self.client.status.snapshot(name)
         known = not recorded.empty and recorded.hash != ANNOUNCED
