@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
@@ -22,7 +22,7 @@ from registrar.engine.store import Store
 from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
 from registrar.resources.objects import ApiRef, ClientObject, SecretObject
-from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
+from registrar.resources.status import ClientStatus, IdentityStatus, PublishedPolicy, Snapshot
 from registrar.resources.times import timestamp
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
@@ -140,7 +140,8 @@ class Gatherer:
             uid=client.meta.uid,
         )
         if owner == client.meta.uid:
-            return wanted
+            taken = self._taken_elsewhere(client, wanted, identity)
+            return desired(replace(objects, taken_on=taken)) if taken else wanted
         return desired(
             Objects(
                 client=client,
@@ -151,6 +152,22 @@ class Gatherer:
                 renderable=objects.renderable,
                 identity_taken=True,
             )
+        )
+
+    def _taken_elsewhere(self, client: ClientObject, wanted: Desired, identity: IdentityStatus) -> frozenset[str]:
+        """The Client's other gateways on which another Client has its identity."""
+        uid = client.meta.uid
+        return frozenset(
+            name
+            for name in (snapshot.gateway for snapshot in wanted.snapshots if snapshot.gateway != identity.gateway)
+            if self._store.reserve_elsewhere(
+                gateway=name,
+                organization=identity.organization,
+                client_id=identity.client_id,
+                version=identity.version,
+                uid=uid,
+            )
+            != uid
         )
 
     def _standing(self, names: set[str], memory: ClientMemory, *, now: float) -> dict[str, GatewayFault]:

@@ -68,6 +68,7 @@ class Store:
         self._gateways_of: dict[Name, tuple[str, ...]] = {}
         self._identities: dict[tuple[str, str, str, str], str] = {}
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
+        self._elsewhere: dict[str, set[tuple[str, str, str, str]]] = defaultdict(set)
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
         self.phases: Counter[tuple[str, str]] = Counter()
@@ -159,6 +160,14 @@ class Store:
             self._identity_of[uid] = wanted
         return owner
 
+    def reserve_elsewhere(self, *, gateway: str, organization: str, client_id: str, version: str, uid: str) -> str:
+        """Claim the same identity on another gateway of the Client's besides; returns the UID that holds it there."""
+        wanted = (gateway, organization, client_id, version)
+        owner = self._identities.setdefault(wanted, uid)
+        if owner == uid:
+            self._elsewhere[uid].add(wanted)
+        return owner
+
     def reserve_key(self, digest: str, uid: str) -> str:
         """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
         owner = self._keys.setdefault(digest, uid)
@@ -178,6 +187,8 @@ class Store:
     def release(self, uid: str) -> None:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
+        for identity in self._elsewhere.pop(uid, ()):
+            self._identities.pop(identity, None)
         self._keys.pop(self._key_of.pop(uid, ""), None)
 
     # Finding ----------------------------------------------------------------------------------------------------

@@ -119,7 +119,9 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
         judged = _judge_one(objects, contract, gateway_name)
         home, there = objects.gateways.get(identity.gateway), objects.gateways.get(gateway_name)
         if home is not None and there is not None:
-            refusal = refused_there(contract, identity, home=home, gateway=there)
+            refusal = refused_there(
+                contract, identity, home=home, gateway=there, taken=gateway_name in objects.taken_on
+            )
             judged = _rejected(contract, gateway_name, *refusal) if refusal is not None else judged
         if judged.verdict.state is VerdictState.VALID:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)

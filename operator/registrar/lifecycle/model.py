@@ -174,7 +174,7 @@ class Objects:
     """The objects that decide about one Client, as the store has them now.
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
-    can do; `identity_taken` says that another Client holds this one's identity.
+    can do; `identity_taken` says that another Client holds this one's identity, `taken_on` on which of its other gateways one does.
     """
 
     client: ClientObject
@@ -184,6 +184,7 @@ class Objects:
     missing_apis: Mapping[str, frozenset[ApiRef]] = field(default_factory=dict)
     renderable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     identity_taken: bool = False
+    taken_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def observed(case: Case) -> tuple[str, ...]:
 
 
 def refused_there(
-    contract: ContractObject, identity: IdentityStatus, *, home: GatewayObject, gateway: GatewayObject
+    contract: ContractObject, identity: IdentityStatus, *, home: GatewayObject, gateway: GatewayObject, taken: bool
 ) -> tuple[Reason, str] | None:
     """Why a Contract can't sit on another gateway than its Client's; None when it can."""
     if gateway.meta.name == home.meta.name:
@@ -71,4 +71,7 @@ def refused_there(
     if gateway.endpoint.rstrip("/") == home.endpoint.rstrip("/"):
         # The gateway has one place for the Client: each of the two registrations would replace the other, for ever.
         return Reason.SAME_GATEWAY, reasons.same_gateway(gateway=gateway.meta.name, home=home.meta.name)
+    if taken:
+        name = f"{identity.organization}/{identity.client_id}/{identity.version}"
+        return Reason.IDENTITY_TAKEN, reasons.identity_taken(identity=name, gateway=gateway.meta.name)
     return None

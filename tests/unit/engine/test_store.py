@@ -215,3 +215,16 @@ def test_equal_statuses_are_shared() -> None:
         "status": {"phase": "Active", "observedGeneration": 1, "endpoint": "http://x"},
     }
     assert parse_contract(raw).status is parse_contract(dict(raw)).status
+
+
+def test_reservations_on_other_gateways() -> None:
+    """Fails when a Client's identity is free to others on its second gateway, or is kept there when it is gone."""
+    store = Store()
+    who = {"organization": "team", "client_id": "shop", "version": "1.0"}
+    assert store.reserve_identity(gateway="default", **who, uid="a") == "a"
+    assert store.reserve_elsewhere(gateway="second", **who, uid="a") == "a"
+    assert store.reserve_identity(gateway="second", **who, uid="b") == "a"
+    assert store.reserve_elsewhere(gateway="default", **who, uid="b") == "a"
+    store.release("a")
+    assert store.holder_of_identity(gateway="second", **who) == ""
+    assert store.reserve_identity(gateway="second", **who, uid="b") == "b"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from registrar.lifecycle.decide import decide
+from registrar.lifecycle.desired import desired
 from registrar.lifecycle.model import Push, VerdictState, View, Why, WriteContracts, WriteStatus
 from registrar.resources.conditions import Condition
 from registrar.resources.status import ANNOUNCED, ContractStatus
@@ -21,6 +22,7 @@ from tests.unit.lifecycle.build import (
     fault,
     foreign,
     gateway,
+    objects,
     ours,
     registered,
     status,
@@ -122,6 +124,15 @@ def test_two_names_of_one_gateway() -> None:
     same = gateway("second", default=False, endpoint="http://default/")
     verdict = view(None, THERE, gateways=(gateway(), same)).desired.verdicts[0]
     assert (verdict.state, verdict.reason) == (VerdictState.REJECTED, "SameGateway")
+
+
+def test_an_identity_that_is_taken_on_the_other_gateway() -> None:
+    """Fails when two Clients could register under one identity there."""
+    judged = desired(objects(None, HERE, THERE, gateways=TWO, taken_on=frozenset({"second"})))
+    assert [(row.contract.meta.name, row.reason) for row in judged.verdicts] == [
+        ("billing", "IdentityTaken"),
+        ("orders", ""),
+    ]
 
 
 def test_observe_shows_what_it_would_do() -> None:
