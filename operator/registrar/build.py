@@ -18,11 +18,13 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
 from registrar.engine.claims import reserve_all
 from registrar.engine.effects import Effects
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
 from registrar.engine.grants import GrantReconciler
 from registrar.engine.hash_secret import load_hash_secret
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
+from registrar.engine.owed import Collector, Ledger
 from registrar.engine.policies import PolicyReconciler
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
@@ -110,6 +112,7 @@ async def build(
         guard=guard,
     )
     facts = PolicyFacts(store=store, home=settings.namespace, secret=seals.secret)
+    ledger = Ledger(kube, namespace=settings.namespace)
     gatherer = Gatherer(
         store=store,
         memory=memory,
@@ -120,9 +123,14 @@ async def build(
         facts=facts,
         grace=settings.heal_grace_seconds,
         action_timeout=settings.action_timeout_seconds,
+        ledger=ledger,
     )
     events = EventRecorder(aside, clock=clock, metrics=metrics, instance=settings.identity)
     statuses = StatusWriter(kube)
+    finalizers, audit = Finalizers(kube), Audit()
+    gateway_finalizer = GatewayFinalizer(
+        store=store, memory=memory, ingest=ingest, gatherer=gatherer, finalizers=finalizers
+    )
     effects = Effects(
         kube=kube,
         ingest=ingest,
@@ -132,9 +140,11 @@ async def build(
         seals=seals,
         clock=clock,
         events=events,
-        audit=Audit(),
+        audit=audit,
         status_writer=statuses,
-        finalizers=Finalizers(kube),
+        finalizers=finalizers,
+        ledger=ledger,
+        gateway_finalizer=gateway_finalizer,
         term=lambda: elector.term if elector is not None else 0,
         metrics=metrics,
     )
@@ -184,6 +194,19 @@ async def build(
         namespace=settings.namespace,
         metrics=metrics,
         grace=settings.heal_grace_seconds,
+        ledger=ledger,
+        gateway_finalizer=gateway_finalizer,
+    )
+    collector = Collector(
+        ledger=ledger,
+        store=store,
+        pool=pool,
+        queue=queue,
+        seals=seals,
+        audit=audit,
+        clock=clock,
+        jitter=jitter,
+        interval=settings.sentinel_interval_seconds,
     )
     preload = Preload(
         client=kube, ingest=ingest, jitter=jitter, namespaces=settings.watch_namespaces, home=settings.namespace
@@ -253,6 +276,7 @@ async def build(
         loaded=loaded,
         sources=[watch, sweeping],
         before_leading=lambda: reserve_all(store=store, seals=seals),
+        services=[collector.run],
     )
     return Operator(engine=engine, store=store, queue=queue, metrics=metrics, close=close, port=port)
 

@@ -34,6 +34,7 @@ class Site(StrEnum):
     GATEWAY_STATUS = "gateway.status"
     GATEWAY_FINALIZER = "gateway.finalizer"
     CLIENT_FINALIZER_REMOVE = "client.finalizer-remove"
+    OWED_WRITE = "owed.write"
     EVENT_CREATE = "event.create"
     LEASE_GET = "lease.get"
     LEASE_WRITE = "lease.write"

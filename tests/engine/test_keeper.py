@@ -12,9 +12,11 @@ import pytest
 
 from registrar.clock import Jitter, LoopClock
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
+from registrar.engine.owed import Ledger
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Handle
 from registrar.engine.queue import WorkQueue
@@ -59,6 +61,10 @@ class FakeDriver:
     async def client_ids(self, organization: str) -> frozenset[str]:
         await asyncio.sleep(self.latency)
         return frozenset(i.client_id for i in self.has if i.organization == organization)
+
+    async def client_versions(self, organization: str, client_id: str) -> frozenset[str]:
+        await asyncio.sleep(self.latency)
+        return frozenset(i.version for i in self.has if (i.organization, i.client_id) == (organization, client_id))
 
     async def read(self, identity: Identity, *, urgent: bool = False) -> Registration | None:
         self.reads.append(identity.client_id)
@@ -129,14 +135,19 @@ class Bench:
             self.pool.handles[row.meta.name] = Handle(
                 row.meta.name, cast(Any, driver), CircuitBreaker(), (), frozenset({"rateLimit"})
             )
+        ledger = Ledger(cast(Any, None), namespace="system")
         gatherer = Gatherer(
             store=self.store, memory=self.memory, pool=cast(Any, self.pool), arrivals=arrivals, clock=self.clock,
-            seals=SEALS, facts=PolicyFacts(store=self.store, home="system", secret=SEALS.secret), grace=10, action_timeout=600,
+            seals=SEALS, facts=PolicyFacts(store=self.store, home="system", secret=SEALS.secret), grace=10, action_timeout=600, ledger=ledger,
         )  # fmt: skip
+        finalizer = GatewayFinalizer(
+            store=self.store, memory=self.memory, ingest=self.ingest, gatherer=gatherer, finalizers=cast(Any, None)
+        )
         self.keeper = GatewayKeeper(
             store=self.store, queue=self.queue, memory=self.memory, pool=cast(Any, self.pool), gatherer=gatherer,
             ingest=self.ingest, status_writer=cast(Any, self.writer), seals=SEALS, clock=self.clock, jitter=self.jitter,
             interval=5, drift_interval=drift_interval, counter_interval=10, namespace="system", metrics=self.metrics,
+            ledger=ledger, gateway_finalizer=finalizer,
         )  # fmt: skip
         self.task: asyncio.Task[None] | None = None
         BENCH.append(self)

@@ -67,6 +67,10 @@ class Scripted:
         await self._call("ids")
         return frozenset()
 
+    async def client_versions(self, organization: str, client_id: str) -> frozenset[str]:
+        await self._call("versions")
+        return frozenset()
+
     async def organizations(self) -> tuple[str, ...]:
         await self._call("organizations")
         return ()

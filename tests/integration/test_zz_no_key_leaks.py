@@ -32,7 +32,14 @@ def places(cluster: Cluster, env: Environment, operator: Operator) -> dict[str, 
     texts["secrets' metadata"] = json.dumps([item["metadata"] for item in secrets])
     texts["metrics"] = operator.metrics()
     for file in sorted((env.folder / "logs").glob("*.log")):
-        if file.stem not in ("gateway", "backend", "etcd", "kube-apiserver", "kube-controller-manager"):
+        if file.stem not in (
+            "gateway",
+            "second-gateway",
+            "backend",
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+        ):
             texts[file.name] = file.read_text(errors="replace")
     return texts
 

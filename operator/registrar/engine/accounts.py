@@ -25,6 +25,7 @@ FAILED = "Failed"
 UNKNOWN = "Unknown"
 KEY_CREATED = "KeyCreated"
 KEY_RESTORED = "KeyRestored"
+KEY_ADOPTED = "KeyAdopted"
 KEY_DELETED = "KeyDeleted"
 RETAINED = "Retained"
 
@@ -67,7 +68,7 @@ class Accounts:
         It stays by `deletionPolicy: Retain`, on a gateway that is only observed, or because nobody knows better.
         """
         for snapshot in view.status.gateways:
-            if snapshot.empty or snapshot.gateway in memory.effected:
+            if snapshot.empty or snapshot.gateway in memory.effected or snapshot.gateway in view.owed:
                 continue
             off = memory.live.get(snapshot.gateway, LiveFact()).state is Live.ABSENT
             left = Snapshot(gateway=snapshot.gateway) if off else snapshot

@@ -59,6 +59,7 @@ class Engine:
     loaded: asyncio.Event
     sources: list[Callable[[], Awaitable[None]]]
     before_leading: Callable[[], None] = lambda: None
+    services: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -113,6 +114,7 @@ class Engine:
         tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]
         self._busy.update(tasks)
         beside = [asyncio.create_task(self.keeper.run(), name="keeper")]
+        beside += [asyncio.create_task(_named(service), name=str(service)) for service in self.services]
         if self.elector is not None:
             beside.append(asyncio.create_task(self.elector.run(), name="lease"))
         try:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from registrar.clock import Clock
+from registrar.engine.foreign import count_foreign
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle
@@ -34,6 +35,8 @@ TRIES = 50
 """How many Clients the sentinel looks through for one that it can read."""
 ASKED = 50
 """How many missing APIs are asked for in one look, while none of them is back."""
+COUNTING = 0.25
+"""The share of a check's time in which versions of clients are listed, to count those that are not ours."""
 AT_ONCE = 20
 """How many organizations are listed side by side, as far as the gateway's limits let them."""
 _YIELD_EVERY = 200
@@ -140,16 +143,20 @@ class Drift:
     async def check(self, gateway: GatewayObject, handle: Handle, *, seconds: float, found: Callable[[], None]) -> None:
         """Compare everything; the calls for single registrations and APIs are spread over `seconds`. `found` is called when some are gone."""
         expected = [row async for row in self._all(gateway)]
-        gone = await self._mark_gone(expected, handle)
+        gone, listed = await self._mark_gone(expected, handle)
         if gone:
             found()
         apis = await self._contracted(expected)
-        pause = seconds / max(1, len(expected) + len(apis))
+        pause = seconds * (1 - COUNTING) / max(1, len(expected) + len(apis))
         await self._check_apis(apis, handle, pause=pause)
         for row in expected:
             if row.key not in gone:
                 await self._read(row, handle)
                 await asyncio.sleep(pause)
+        names = [(organization, name) for organization, _, name in (row.partition("/") for row in listed)]
+        ours = [row.identity for row in expected]
+        pause = seconds * COUNTING / max(1, len(names))
+        self.foreign = await count_foreign(handle.driver, names, ours=ours, pause=pause)
 
     async def _all(self, gateway: GatewayObject) -> AsyncIterator[Expected]:
         for number, key in enumerate(self.store.published_on(self.name), start=1):
@@ -159,9 +166,8 @@ class Drift:
             if row is not None:
                 yield row
 
-    async def _mark_gone(self, expected: list[Expected], handle: Handle) -> set[Key]:
-        """What the gateway does not list is gone; the longest published comes first into the queue."""
-        ours = {row.listed_as for row in expected}
+    async def _mark_gone(self, expected: list[Expected], handle: Handle) -> tuple[set[Key], set[str]]:
+        """What the gateway does not list is gone; the longest published comes first into the queue. Returns that, and what is listed."""
         known = {row.identity.organization for row in expected} | set(await handle.driver.organizations())
         organizations = sorted(known)
         listed: set[str] = set()
@@ -171,7 +177,6 @@ class Drift:
                 batch, await asyncio.gather(*(handle.driver.client_ids(name) for name in batch)), strict=True
             ):
                 listed |= {f"{organization}/{name}" for name in ids}
-        self.foreign = len(listed - ours)
         gone = [
             row
             for row in expected
@@ -187,7 +192,7 @@ class Drift:
             self.queue.add(row.key)
         if gone:
             log.warning("gateway %s lost %d of %d registrations", self.name, len(gone), len(expected))
-        return set(since)
+        return set(since), listed
 
     # APIs ---------------------------------------------------------------------------------------------------------
 

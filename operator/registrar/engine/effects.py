@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registrar.clock import Clock
-from registrar.engine.accounts import KEY_CREATED, KEY_DELETED, KEY_RESTORED, Accounts
+from registrar.engine.accounts import KEY_ADOPTED, KEY_CREATED, KEY_DELETED, KEY_RESTORED, Accounts
 from registrar.engine.audit import Audit
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gathered, Gatherer
 from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.owed import Debt, Ledger
 from registrar.engine.pool import Handle, Pool
-from registrar.engine.rendering import Seals, as_found, fact, identity_of, registration, wire_policy
+from registrar.engine.rendering import Seals, as_found, by_fingerprint, fact, identity_of, registration, wire_policy
 from registrar.engine.source import Ingest
 from registrar.engine.surgery import edited
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
@@ -27,11 +29,12 @@ from registrar.gateways.base import Registration, WirePolicy
 from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
-from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key
+from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key, own_key_secret, replace_key
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.announce import contract_notices
 from registrar.lifecycle.model import (
     AddFinalizer,
+    AdoptKey,
     Decision,
     DeleteSecret,
     Effected,
@@ -40,13 +43,17 @@ from registrar.lifecycle.model import (
     LiveFact,
     Push,
     ReadLive,
+    RecordOwed,
+    ReleaseSecret,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
     Why,
     WriteContracts,
     WriteStatus,
 )
+from registrar.lifecycle.recover import FOUND
 from registrar.metrics import Metrics
 from registrar.resources import reasons
 from registrar.resources.objects import ClientObject, ContractObject
@@ -72,6 +79,8 @@ class Effects:
     audit: Audit
     status_writer: StatusWriter
     finalizers: Finalizers
+    ledger: Ledger
+    gateway_finalizer: GatewayFinalizer
     term: Callable[[], int]
     metrics: Metrics
 
@@ -88,6 +97,8 @@ class Effects:
                 await self._add_finalizer(view)
             case EnsureSecret():
                 await self._ensure_secret(view)
+            case AdoptKey(gateway=gateway):
+                await self._adopt_key(view, gateway)
             case ReadLive(gateway=gateway):
                 await self._read(gathered, gateway)
             case Push() as push:
@@ -100,6 +111,12 @@ class Effects:
                 await self.write_contracts(statuses)
             case DeleteSecret():
                 await self._delete_secret(view)
+            case TakeSecret():
+                await self._own_secret(view, (view.client.meta.name, view.client.meta.uid))
+            case ReleaseSecret():
+                await self._own_secret(view, None)
+            case RecordOwed(gateways=gateways):
+                await self._owe(gathered, gateways)
             case RemoveFinalizer():
                 await self._remove_finalizer(view)
 
@@ -115,9 +132,35 @@ class Effects:
         self.memory.of(meta.uid).term = self.term()
 
     async def _ensure_secret(self, view: View) -> None:
-        client = view.client
         live_key = await self._live_key(view)
-        key = live_key or new_key()
+        await self._create_secret(view, live_key or new_key(), verb=KEY_RESTORED if live_key else KEY_CREATED)
+
+    async def _adopt_key(self, view: View, gateway: str) -> None:
+        """Take over the key that the gateway has; one that another Client holds by now is left alone."""
+        client, identity = view.client, view.desired.identity
+        memory = self.memory.of(client.meta.uid)
+        if identity is None:
+            return
+        found = await self._handle(gateway).driver.read(identity_of(identity))
+        if found is not None:
+            digest = self.seals.key_digest(found.api_key)
+            if self.ingest.store.reserve_key(digest, client.meta.uid) != client.meta.uid:
+                memory.live[gateway] = replace(memory.live[gateway], adoptable=False)
+                return
+            secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
+            if secret is None:
+                await self._create_secret(view, found.api_key, verb=KEY_ADOPTED)
+            else:
+                with self.accounts.key(view, KEY_ADOPTED):
+                    raw = await replace_key(
+                        self.kube, namespace=client.meta.namespace, name=client.secret_name,
+                        resource_version=secret.meta.resource_version, entry=client.api_key.secret_key, key=found.api_key,
+                    )  # fmt: skip
+                self.ingest.own_write("Secret", raw)
+        memory.forget_live(gateway)
+
+    async def _create_secret(self, view: View, key: str, *, verb: str) -> None:
+        client = view.client
         identity = view.desired.identity
         handle = self.pool.handle(identity.gateway) if identity is not None else None
         body = key_secret_body(
@@ -134,7 +177,7 @@ class Effects:
             key=key,
         )
         try:
-            with self.accounts.key(view, KEY_RESTORED if live_key else KEY_CREATED):
+            with self.accounts.key(view, verb):
                 raw = await self.kube.create(
                     SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE
                 )
@@ -253,6 +296,49 @@ class Effects:
             )
         self.ingest.deleted("Secret", secret.meta)
 
+    async def _own_secret(self, view: View, owner: tuple[str, str] | None) -> None:
+        """Give the key Secret that owner, or none; one that is gone or has changed meanwhile is looked at again."""
+        client = view.client
+        secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
+        if secret is None:
+            return
+        try:
+            raw = await own_key_secret(
+                self.kube, namespace=client.meta.namespace, name=client.secret_name,
+                resource_version=secret.meta.resource_version, owner=owner,
+            )  # fmt: skip
+        except KubeNotFound:
+            self.ingest.deleted("Secret", secret.meta)
+            return
+        self.ingest.own_write("Secret", raw)
+
+    async def _owe(self, gathered: Gathered, gateways: tuple[str, ...]) -> None:
+        """Write down what the Client is still to be taken off of; the finalizer goes only after that."""
+        view, identity = gathered.view, gathered.view.desired.identity
+        if identity is None:
+            return
+        client = view.client
+        for gateway in gateways:
+            recorded = self.gatherer.recorded(client, gateway)
+            genuine = not recorded.empty and self.seals.genuine(recorded, uid=client.meta.uid)
+            debt = Debt(
+                uid=client.meta.uid,
+                client=f"{client.meta.namespace}/{client.meta.name}",
+                identity=identity_of(identity),
+                key_digest=self.seals.key_digest(gathered.api_key) if gathered.api_key else "",
+                hash=recorded.hash if genuine else "",
+            )
+            await self.ledger.record(gateway, debt)
+            self.audit.effect(
+                now=self.clock.now(),
+                client=debt.client,
+                uid=debt.uid,
+                gateway=gateway,
+                verb=Why.DELETED,
+                outcome="Owed",
+                before=debt.hash,
+            )
+
     async def _remove_finalizer(self, view: View) -> None:
         meta = view.client.meta
         self.accounts.let_go(view, self.memory.of(meta.uid))
@@ -297,6 +383,7 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
+        await self.gateway_finalizer.ensure(push.gateway)
         before = memory.live.get(push.gateway, LiveFact()).digest
         with self.accounts.attempt(view, memory, push.why, push.target, before=before):
             # Unknown from here on: what can't be sent for want of something may be so because the gateway has changed, and is read again.
@@ -349,12 +436,15 @@ class Effects:
     async def _kept(
         self, gathered: Gathered, target: Snapshot, identity: IdentityStatus, handle: Handle
     ) -> dict[str, WirePolicy]:
-        """The policies of what was last published as the gateway still has them; none when it has something else."""
+        """The policies of `target` as the gateway still has them, by id: those of what was last published, and those that only the gateway knows."""
         recorded = self.gatherer.written(gathered.view.client).get(target.gateway)
-        found = await handle.driver.read(identity_of(identity)) if recorded is not None else None
-        if recorded is None or found is None or self.seals.digest(found) != recorded.hash:
+        found = await handle.driver.read(identity_of(identity))
+        if found is None:
             return {}
-        return as_found(found, recorded)
+        prints = by_fingerprint(found)
+        adopted = {p.id: prints[p.digest] for p in target.policies if p.source == FOUND and p.digest in prints}
+        same = recorded is not None and recorded.hash == self.seals.digest(found)
+        return (as_found(found, recorded) if recorded is not None and same else {}) | adopted
 
     def _rendered_anew(self, view: View, gateway: str) -> None:
         meta = view.client.meta

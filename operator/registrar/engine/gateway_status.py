@@ -28,11 +28,14 @@ def gateway_status(
     missing: int,
     now: float,
     vanished: bool = False,
+    owed: int = 0,
+    holding: int = 0,
 ) -> dict[str, Any]:
     """The whole status as JSON.
 
     `credentials` says whether the credentials Secret in `namespace` is complete; `expected`, `healing` and `foreign` count
     registrations; `missing` counts APIs, and `vanished` says that they are so many that the gateway is what is wrong; `now` is in seconds since the epoch.
+    `owed` counts what is still to be taken off, `holding` the Clients that a deletion of the RuntimeGateway waits for.
     """
     rows = _conditions(
         gateway,
@@ -44,6 +47,8 @@ def gateway_status(
         missing=missing,
         vanished=vanished,
     )
+    if gateway.meta.deleting and holding:
+        rows = deletion_waits(rows, name=gateway.meta.name, count=holding)
     merged = conditions.merge(
         parse_conditions(gateway.raw_status.get("conditions") or ()),
         rows,
@@ -54,6 +59,7 @@ def gateway_status(
         "observedGeneration": gateway.meta.generation,
         "conditions": [condition.to_json() for condition in merged],
         "clients": {"ours": expected - healing, "foreign": foreign, "expected": expected, "healing": healing},
+        "owed": {"count": owed},
     }
     return status | ({"version": version} if version else {})
 
@@ -110,6 +116,17 @@ def _conditions(
             *fine,
         )
     return (_row(conditions.READY, TRUE, Reason.READY, reasons.GATEWAY_READY), *fine)
+
+
+def deletion_waits(rows: tuple[Condition, ...], *, name: str, count: int) -> tuple[Condition, ...]:
+    """The conditions of a RuntimeGateway whose deletion waits: Ready says for whom; the rest stays as it is."""
+    text = reasons.gateway_in_use(name=name, count=count)
+    kept = [row for row in rows if row.type not in (conditions.READY, conditions.RECONCILING, conditions.STALLED)]
+    return (
+        _row(conditions.READY, FALSE, Reason.GATEWAY_IN_USE, text),
+        *kept,
+        _row(conditions.RECONCILING, TRUE, Reason.GATEWAY_IN_USE, text),
+    )
 
 
 def _row(type_: str, status: str, reason: str, message: str) -> Condition:

@@ -17,6 +17,7 @@ import orjson
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.memory import ClientMemory, Memory
+from registrar.engine.owed import Ledger
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
 from registrar.engine.queue import Key
@@ -61,6 +62,7 @@ class Gatherer:
         facts: PolicyFacts,
         grace: float,
         action_timeout: float,
+        ledger: Ledger,
     ) -> None:
         """`grace` and `action_timeout` are in seconds: how long a loss stays unsaid, and how long an action is tried."""
         self._store = store
@@ -72,6 +74,7 @@ class Gatherer:
         self._facts = facts
         self._grace = grace
         self._action_timeout = action_timeout
+        self._ledger = ledger
 
     def view(self, client: ClientObject, faults: Mapping[str, GatewayFault], *, telling: bool = False) -> Gathered:
         """The view of `client`; `faults` are those met in this pass, and `telling` that a loss is to be said before it is mended."""
@@ -133,6 +136,8 @@ class Gatherer:
             unrenderable=frozenset(key for snapshot in snapshots for key in self.unrenderable(snapshot)),
             failed=dict(memory.failed),
             askers=self._arrivals.askers(client_key),
+            adopting=frozenset(n for n in names if n in gateways and client.meta.namespace in gateways[n].adoption),
+            owed=self._ledger.gateways_of(client.meta.uid) if client.meta.deleting else frozenset(),
         )
         return Gathered(view=view, api_key=api_key)
 
@@ -166,8 +171,25 @@ class Gatherer:
             uid=client.meta.uid,
         )
         if owner == client.meta.uid:
-            return wanted
+            taken = self._taken_elsewhere(client, wanted, identity)
+            return desired(replace(objects, taken_on=taken)) if taken else wanted
         return desired(replace(objects, identity_taken=True))
+
+    def _taken_elsewhere(self, client: ClientObject, wanted: Desired, identity: IdentityStatus) -> frozenset[str]:
+        """The Client's other gateways on which another Client has its identity."""
+        uid = client.meta.uid
+        return frozenset(
+            name
+            for name in (snapshot.gateway for snapshot in wanted.snapshots if snapshot.gateway != identity.gateway)
+            if self._store.reserve_elsewhere(
+                gateway=name,
+                organization=identity.organization,
+                client_id=identity.client_id,
+                version=identity.version,
+                uid=uid,
+            )
+            != uid
+        )
 
     def _standing(self, names: set[str], memory: ClientMemory, *, now: float) -> dict[str, GatewayFault]:
         """Gateways that can't be called at all now: no object, no credentials, an open breaker, or a call that may still land."""
@@ -188,7 +210,7 @@ class Gatherer:
             # Known by its name only (see `effects`): to this Client it is as good as not there.
             return KeyFact(KeyState.MISSING), ""
         if generated and secret.owner_uid != client.meta.uid:
-            return KeyFact(KeyState.NOT_OWNED), ""
+            return KeyFact(self._left(client, secret)), ""
         key = _key_text(secret, client.api_key.secret_key)
         if not KEY_PATTERN.fullmatch(key):
             return KeyFact(KeyState.INVALID), ""
@@ -196,6 +218,17 @@ class Gatherer:
         if owner != client.meta.uid:
             return KeyFact(KeyState.IN_USE), ""
         return KeyFact(KeyState.VALID, created_at=timestamp(secret.meta.created_at) if generated else ""), key
+
+    def _left(self, client: ClientObject, secret: SecretObject) -> KeyState:
+        """Whether we made the Secret for an object that is gone: a former one of the same name, or one that was to leave it (`Retain`)."""
+        if not secret.managed or self._store.client_by_uid(secret.owner_uid) is not None:
+            return KeyState.NOT_OWNED
+        ours = secret.owner_name in ("", client.meta.name)
+        return (
+            KeyState.LEFT
+            if ours and KEY_PATTERN.fullmatch(_key_text(secret, client.api_key.secret_key))
+            else KeyState.NOT_OWNED
+        )
 
     def _fingerprints(self, wanted: Desired, memory: ClientMemory) -> dict[tuple[str, str], str]:
         """The wire forms of what is desired, made only where a registration is to be taken over."""

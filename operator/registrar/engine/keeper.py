@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from registrar.clock import Clock, Jitter
 from registrar.engine.drift import Drift
 from registrar.engine.faults import fault_of
+from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
 from registrar.engine.memory import Memory
+from registrar.engine.owed import Ledger
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.rendering import Seals
@@ -81,6 +83,8 @@ class GatewayKeeper:
     counter_interval: float
     namespace: str
     metrics: Metrics
+    ledger: Ledger
+    gateway_finalizer: GatewayFinalizer
     grace: float = 10.0
     watched: dict[str, Watched] = field(default_factory=dict)
 
@@ -135,7 +139,9 @@ class GatewayKeeper:
         if handle is not None:
             await self._probe(gateway, handle, watched)
         try:
-            await self._write(gateway, handle, watched)
+            if await self.gateway_finalizer.released(gateway):
+                return
+            await self._write(self.store.gateway(name) or gateway, handle, watched)
         except KubeConflict:
             log.debug("gateway %s: the status was changed meanwhile; written with the next look", name)
         except KubeError as error:
@@ -239,6 +245,8 @@ class GatewayKeeper:
             missing=len(handle.missing) if handle is not None else 0,
             now=self.clock.now(),
             vanished=handle is not None and handle.apis_vanished,
+            owed=self.ledger.count(gateway.meta.name) if self.ledger.loaded else _owed(gateway),
+            holding=self.gateway_finalizer.holding(gateway),
         )
         old = gateway.raw_status
         if new == old:
@@ -265,6 +273,13 @@ async def _ended(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _owed(gateway: GatewayObject) -> int:
+    """What the status says is owed, until it is known what is."""
+    found = gateway.raw_status.get("owed")
+    count = found.get("count") if isinstance(found, dict) else 0
+    return count if isinstance(count, int) else 0
 
 
 def _ready(status: dict[str, object]) -> object:

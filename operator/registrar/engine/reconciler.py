@@ -30,7 +30,18 @@ from registrar.errors import (
 )
 from registrar.lifecycle.contracts import orphan_statuses
 from registrar.lifecycle.decide import decide
-from registrar.lifecycle.model import Decision, Done, Effect, Fault, GatewayFault, Push, ReadLive, Unregister, Wait
+from registrar.lifecycle.model import (
+    Decision,
+    Done,
+    Effect,
+    Fault,
+    GatewayFault,
+    Live,
+    Push,
+    ReadLive,
+    Unregister,
+    Wait,
+)
 from registrar.resources.objects import ApiRef, ClientObject
 from registrar.resources.status import Snapshot
 
@@ -202,8 +213,11 @@ class ClientReconciler:
         return True
 
     def _recheck(self, key: Key, client: ClientObject) -> None:
-        """While an ambiguous call may still land, what the gateway has is read again and again."""
+        """While an ambiguous call may still land, what the gateway has is read again and again; so is what is not ours there."""
         memory = self.memory.known(client.meta.uid)
+        if memory is not None:
+            for gateway in [name for name, fact in memory.live.items() if fact.state is Live.FOREIGN]:
+                memory.forget_live(gateway)
         if memory is None or not memory.suspect_until:
             return
         now = self.clock.now()

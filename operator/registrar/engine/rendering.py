@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registrar.errors import RegistrarError
+from registrar.gateways.apiman.driver import KEY
 from registrar.gateways.apiman.wire import parse_policy, render_policy
 from registrar.gateways.base import Identity, Registration, WireContract, WirePolicy
 from registrar.lifecycle.drift import drift
 from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy
 from registrar.resources.objects import ApiRef
-from registrar.resources.status import IdentityStatus, PublishedPolicy, Snapshot, canonical
+from registrar.resources.status import ANNOUNCED, IdentityStatus, PublishedPolicy, Snapshot, canonical
 
 ConfigOf = Callable[[PublishedPolicy], dict[str, Any] | None]
 """Gives a policy's configuration with what its Secrets hold: the snapshot's, or the current one where that keeps a digest only; None when it can't be had."""
@@ -96,6 +97,12 @@ def fingerprint(policy: WirePolicy) -> str:
     return hashlib.sha256(f"{policy.implementation}\0{policy.config}".encode()).hexdigest()
 
 
+def by_fingerprint(found: Registration | None) -> dict[str, WirePolicy]:
+    """The policies that a gateway has, by fingerprint."""
+    contracts = found.contracts if found is not None else ()
+    return {fingerprint(policy): policy for contract in contracts for policy in contract.policies}
+
+
 @dataclass(frozen=True, slots=True)
 class Seals:
     """The operator's own secret, and what is made with it."""
@@ -135,9 +142,10 @@ def fact(
     if found is None:
         return LiveFact(state=Live.ABSENT, genuine=genuine, since=now)
     digest = seals.digest(found)
-    published = genuine and not recorded.empty
+    published = genuine and not recorded.empty and recorded.hash != ANNOUNCED
     if not published and found.api_key != api_key:
-        return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
+        adoptable = KEY.fullmatch(found.api_key) is not None
+        return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now, adoptable=adoptable)
     if published and digest == recorded.hash:
         return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now)
     contracts = tuple(_live(contract) for contract in found.contracts)

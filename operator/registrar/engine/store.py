@@ -77,6 +77,7 @@ class Store:
         self._standing: dict[str, dict[Name, float]] = defaultdict(dict)
         self._identities: dict[tuple[str, str, str, str], str] = {}
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
+        self._elsewhere: dict[str, set[tuple[str, str, str, str]]] = defaultdict(set)
         self._keys: dict[str, str] = {}
         self._key_of: dict[str, str] = {}
         self.access = AccessIndex()
@@ -211,6 +212,14 @@ class Store:
             self._identity_of[uid] = wanted
         return owner
 
+    def reserve_elsewhere(self, *, gateway: str, organization: str, client_id: str, version: str, uid: str) -> str:
+        """Claim the same identity on another gateway of the Client's besides; returns the UID that holds it there."""
+        wanted = (gateway, organization, client_id, version)
+        owner = self._identities.setdefault(wanted, uid)
+        if owner == uid:
+            self._elsewhere[uid].add(wanted)
+        return owner
+
     def reserve_key(self, digest: str, uid: str) -> str:
         """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
         owner = self._keys.setdefault(digest, uid)
@@ -221,9 +230,19 @@ class Store:
             self._key_of[uid] = digest
         return owner
 
+    def holder_of_key(self, digest: str) -> str:
+        """The UID of the Client that holds the key with that digest; empty when none does."""
+        return self._keys.get(digest, "")
+
+    def holder_of_identity(self, *, gateway: str, organization: str, client_id: str, version: str) -> str:
+        """The UID of the Client that holds that identity there; empty when none does."""
+        return self._identities.get((gateway, organization, client_id, version), "")
+
     def release(self, uid: str) -> None:
         """Give back the identity and the key of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
+        for identity in self._elsewhere.pop(uid, ()):
+            self._identities.pop(identity, None)
         self._keys.pop(self._key_of.pop(uid, ""), None)
         self._free(uid)
 

@@ -136,6 +136,10 @@ class GatewayDriver(Protocol):
         """Every client version that the gateway has for `organization`; empty for one that it does not know."""
         ...
 
+    async def client_versions(self, organization: str, client_id: str) -> frozenset[str]:
+        """The versions that the gateway has of one client; empty for an id that could not go into a URL, which can't be ours."""
+        ...
+
     async def client_ids(self, organization: str) -> frozenset[str]:
         """The ids of the clients that the gateway has for `organization`, in one call; empty for one that it does not know."""
         ...

@@ -42,6 +42,10 @@ class LimitedDriver:
         """See GatewayDriver."""
         return await self._call(lambda: self.driver.client_ids(organization))
 
+    async def client_versions(self, organization: str, client_id: str) -> frozenset[str]:
+        """See GatewayDriver."""
+        return await self._call(lambda: self.driver.client_versions(organization, client_id))
+
     async def list_clients(self, organization: str) -> frozenset[Identity]:
         """See GatewayDriver; one place for the whole listing."""
         return await self._call(lambda: self.driver.list_clients(organization))

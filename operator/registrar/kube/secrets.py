@@ -57,19 +57,42 @@ def key_secret_body(secret: KeySecret, *, key: str) -> dict[str, Any]:
                 "app.kubernetes.io/managed-by": "gateway-registrar",
             },
             "annotations": dict(secret.annotations),
-            "ownerReferences": [
-                {
-                    "apiVersion": CLIENTS.api_version,
-                    "kind": CLIENTS.kind,
-                    "name": secret.client_name,
-                    "uid": secret.client_uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [_owner(name=secret.client_name, uid=secret.client_uid)],
         },
         "data": {entry: base64.b64encode(value.encode()).decode() for entry, value in data.items()},
     }
+
+
+def _owner(*, name: str, uid: str) -> dict[str, Any]:
+    return {
+        "apiVersion": CLIENTS.api_version,
+        "kind": CLIENTS.kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+async def own_key_secret(
+    client: KubeClient, *, namespace: str, name: str, resource_version: str, owner: tuple[str, str] | None
+) -> dict[str, Any]:
+    """Make the Client `owner` (name, UID) the Secret's only owner, or leave it without any; returns the Secret.
+
+    Raises KubeConflict when the Secret has changed since `resource_version`, KubeNotFound when it is gone.
+    """
+    references = [_owner(name=owner[0], uid=owner[1])] if owner is not None else None
+    body = {"metadata": {"resourceVersion": resource_version, "ownerReferences": references}}
+    return await client.patch(SECRETS, namespace=namespace, name=name, body=body, site=Site.SECRET_UPDATE)
+
+
+async def replace_key(
+    client: KubeClient, *, namespace: str, name: str, resource_version: str, entry: str, key: str
+) -> dict[str, Any]:
+    """Put another key into the Secret and return it; raises KubeConflict when the Secret has changed since `resource_version`."""
+    data = {entry: base64.b64encode(key.encode()).decode()}
+    body = {"metadata": {"resourceVersion": resource_version}, "data": data}
+    return await client.patch(SECRETS, namespace=namespace, name=name, body=body, site=Site.SECRET_UPDATE)
 
 
 async def delete_key_secret(client: KubeClient, *, namespace: str, name: str, uid: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from registrar.lifecycle import actions
+from registrar.lifecycle.adoption import keeping
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.model import Live, LiveFact, VerdictState, View
 from registrar.lifecycle.recover import recovered
@@ -92,6 +93,10 @@ class Case:
         """Whether the action that was asked for goes on: it waits for quiet before it is begun, and for nothing once it is."""
         return self.settled or (bool(self.verb) and self.view.status.action(self.verb).in_progress == self.token)
 
+    def wanted(self, gateway: str) -> Snapshot:
+        """What is desired on the gateway, with what an adopted registration is to keep."""
+        return keeping(self.view, self.published[gateway])
+
     def missing(self, gateway: str, contract: PublishedContract) -> bool:
         """Whether the contract's API is known to be gone from the gateway."""
         api = ApiRef(contract.organization, contract.api, contract.version)
@@ -153,8 +158,10 @@ def case_of(view: View) -> Case:
         pending=tuple(
             change
             for gateway in gateways
-            if not published[gateway].empty or any(not snapshot.empty for snapshot in published.values())
-            for change in difference(published[gateway], view.desired.snapshot(gateway))
+            if not published[gateway].empty
+            or any(not snapshot.empty for snapshot in published.values())
+            or (gateway not in view.managed and gateway not in view.faults)
+            for change in difference(published[gateway], keeping(view, published[gateway]))
         ),
         retire=_retire(view, verb),
         verb=verb,

@@ -12,6 +12,7 @@ from registrar.lifecycle.announce import announced
 from registrar.lifecycle.case import Case
 from registrar.lifecycle.model import Verdict, VerdictState
 from registrar.lifecycle.phase import RETIRED, phase
+from registrar.lifecycle.several import is_announced, observed
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, Condition
 from registrar.resources.objects import ApiRef, ContractObject
@@ -55,6 +56,9 @@ def _status(case: Case, verdict: Verdict, word: str) -> ContractStatus | None:
     contract, gateway = verdict.contract, verdict.gateway
     snapshot = case.published.get(gateway)
     entry = next((e for e in snapshot.contracts if e.uid == contract.meta.uid), None) if snapshot else None
+    if entry is not None and verdict.state is VerdictState.VALID and is_announced(case, gateway) and word != RETIRED:
+        text = reasons.contract_registering(case.view.client.meta.name)
+        return _pending(contract, Reason.NOT_YET_LIVE, text, at=case.now)
     if entry is not None and not case.known(gateway):
         return None
     if gateway in case.view.blocked and verdict.state is VerdictState.VALID and word != RETIRED:
@@ -66,6 +70,8 @@ def _status(case: Case, verdict: Verdict, word: str) -> ContractStatus | None:
     client = case.view.client.meta.name
     if case.retire:
         return _pending(contract, Reason.CLIENT_RETIRED, reasons.client_retired(client), at=case.now)
+    if gateway in observed(case):
+        return _pending(contract, Reason.OBSERVING, reasons.observing(gateway), at=case.now)
     if case.anything_published:
         return _pending(contract, Reason.UNPUBLISHED_CHANGES, reasons.contract_waiting(client), at=case.now)
     return _pending(contract, Reason.NOT_YET_LIVE, reasons.contract_registering(client), at=case.now)

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from registrar.lifecycle.adoption import adopt
 from registrar.lifecycle.block import blocked_gateways, was_blocked
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.changelog import taken_over
 from registrar.lifecycle.contracts import changed_statuses
+from registrar.lifecycle.deletion import owing, remember, retained, usable_first
 from registrar.lifecycle.diff import difference
 from registrar.lifecycle.expiry import expired, turning_points
 from registrar.lifecycle.grants import withdrawn
@@ -35,6 +37,7 @@ from registrar.lifecycle.model import (
     Push,
     ReadLive,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
     Wait,
@@ -43,7 +46,9 @@ from registrar.lifecycle.model import (
     WriteStatus,
 )
 from registrar.lifecycle.phase import lost
+from registrar.lifecycle.recover import FOUND
 from registrar.lifecycle.report import notices, refused, report
+from registrar.lifecycle.several import announced, is_announced
 from registrar.lifecycle.size import too_large
 from registrar.resources import reasons
 from registrar.resources.objects import REREGISTER, UNREGISTER
@@ -78,11 +83,14 @@ def delete(case: Case) -> Effect | None:
     if FINALIZER not in client.finalizers:
         return Done()
     if case.view.desired.deletion_policy == "Retain":
-        return RemoveFinalizer()
-    for gateway in case.gateways:
-        effect = _taken_off(case, gateway, Why.DELETED)
+        return retained(case)
+    for gateway in usable_first(case):
+        effect = None if owing(case, gateway) else _taken_off(case, gateway, Why.DELETED)
         if effect is not None:
             return effect
+    debts = remember(case)
+    if debts is not None:
+        return debts
     owned = client.api_key.source == "Generated" and case.view.key.state in (KeyState.VALID, KeyState.IN_USE)
     return DeleteSecret() if owned else RemoveFinalizer()
 
@@ -115,6 +123,8 @@ def finalize(case: Case) -> Effect | None:
 def provide_key(case: Case) -> Effect | None:
     """The key Secret exists from `Created` on; a deleted one comes back."""
     view = case.view
+    if view.key.state is KeyState.LEFT and not view.client.paused and view.desired.problem is None:
+        return TakeSecret()
     wanted = view.key.state is KeyState.MISSING and view.client.api_key.source == "Generated"
     if not wanted or view.client.paused or view.desired.problem is not None:
         return None
@@ -139,7 +149,7 @@ def retire(case: Case) -> Effect | None:
             return None
         if case.view.status.action(UNREGISTER).in_progress != case.token and _anything_on(case):
             return WriteStatus()
-    for gateway in case.gateways:
+    for gateway in usable_first(case):
         effect = _taken_off(case, gateway, Why.RETIRED)
         if effect is not None:
             return effect
@@ -206,6 +216,8 @@ def heal(case: Case) -> Effect | None:
         )
         if (case.serves(gateway) and not returned) or not any(entry.live for entry in target.contracts):
             continue
+        if is_announced(case, gateway):
+            return Push(gateway, target, Why.REGISTERED, _words(difference(Snapshot(gateway=gateway), published)))
         absent = case.live(gateway).state is Live.ABSENT
         if absent and was_blocked(case, gateway):
             return Push(gateway, target, Why.UNBLOCKED, f"the block on gateway {gateway} was lifted")
@@ -227,6 +239,8 @@ def register_first(case: Case) -> Effect | None:
         return None
     if not case.settled:
         return Wait(until=case.view.settled_at)
+    if announced(case):
+        return WriteStatus()
     return _publish(case, case.gateways, Why.REGISTERED)
 
 
@@ -263,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     block,
     record,
     finalize,
+    adopt,
     provide_key,
     look,
     retire,
@@ -291,8 +306,8 @@ def _write_what_changed(case: Case, *, changed: bool) -> Effect:
 
 
 def _waiting(case: Case) -> Effect:
-    """When to look again: a fault by backoff, a token or a loss at its time, else at the next event."""
-    if any(not case.usable(gateway) for gateway in case.gateways):
+    """When to look again: a fault or a registration that is not ours by backoff, a token or a loss at its time, else at the next event."""
+    if any(not case.usable(gateway) or case.live(gateway).state is Live.FOREIGN for gateway in case.gateways):
         # A Contract of another gateway ends in time all the same.
         return Wait(until=min(turning_points(case.view.contracts, now=case.view.now), default=0.0), retry=True)
     publishing = case.verb or (case.view.desired.publish == "Automatic" and case.pending)
@@ -317,7 +332,7 @@ def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
     if state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED)):
         return None
     if gateway not in case.view.managed and case.usable(gateway):
-        return None if why is Why.DELETED else Done()
+        return ReadLive(gateway) if state is Live.UNKNOWN else None
     if not case.usable(gateway):
         return _stuck(case)
     if state is Live.UNKNOWN:
@@ -348,11 +363,11 @@ def _automatic(case: Case, gateway: str) -> Snapshot:
     """What an automatic publish sends to the gateway."""
     published = case.published[gateway]
     standing = [entry for entry in published.contracts if _stands(case, gateway, entry)]
-    return with_refused(case.view.desired.snapshot(gateway), published, standing)
+    return with_refused(case.wanted(gateway), published, standing)
 
 
 def _differs(case: Case, gateway: str) -> bool:
-    wanted = case.view.desired.snapshot(gateway)
+    wanted = case.wanted(gateway)
     published = case.published[gateway]
     if wanted.empty and published.empty:
         return False
@@ -366,7 +381,7 @@ def _publish(
     for gateway in gateways:
         if not _ours_to_change(case, gateway):
             continue
-        wanted = targets[gateway] if targets is not None else case.view.desired.snapshot(gateway)
+        wanted = targets[gateway] if targets is not None else case.wanted(gateway)
         published = case.published[gateway]
         detail = _words(difference(published, wanted))
         if wanted.empty:
@@ -385,7 +400,12 @@ def _words(changes: tuple[PendingChange, ...]) -> str:
 
 
 def _stands(case: Case, gateway: str, entry: PublishedContract) -> bool:
-    """Whether a living Contract of this Client stands behind the published entry, on that gateway, and a grant where it needs one."""
+    """Whether a living Contract of this Client stands behind the published entry, on that gateway, and a grant where it needs one.
+
+    What was adopted stands until the next publish.
+    """
+    if case.view.client.adopt and entry.uid.startswith(f"{FOUND}:"):
+        return True
     return _backed(case, gateway, entry) and not withdrawn(case.view.access, gateway, entry)
 
 

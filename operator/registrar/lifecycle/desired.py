@@ -14,6 +14,7 @@ from registrar.lifecycle.chain import effective, publication, siblings
 from registrar.lifecycle.expiry import expired
 from registrar.lifecycle.grants import refusal
 from registrar.lifecycle.model import Desired, Objects, Problem, Verdict, VerdictState
+from registrar.lifecycle.several import refused_there
 from registrar.resources import reasons
 from registrar.resources.conditions import ACCEPTED, RESOLVED_REFS
 from registrar.resources.objects import ContractObject, GatewayObject, PolicyObject
@@ -126,6 +127,12 @@ def _judge(objects: Objects, identity: IdentityStatus) -> tuple[_Judged, ...]:
     for contract in _by_age(objects.contracts):
         gateway_name = contract.gateway or identity.gateway
         judged = _judge_one(objects, contract, gateway_name, identity)
+        home, there = objects.gateways.get(identity.gateway), objects.gateways.get(gateway_name)
+        if home is not None and there is not None:
+            elsewhere = refused_there(
+                contract, identity, home=home, gateway=there, taken=gateway_name in objects.taken_on
+            )
+            judged = _rejected(contract, gateway_name, *elsewhere) if elsewhere is not None else judged
         if judged.verdict.state is VerdictState.VALID:
             other = taken.setdefault((gateway_name, contract.api), contract.meta.name)
             if other != contract.meta.name:
@@ -159,12 +166,6 @@ def _judge_one(objects: Objects, contract: ContractObject, gateway_name: str, id
     if contract.expires_at is not None and expired(contract, now=objects.now):
         text = reasons.contract_expired(timestamp(contract.expires_at))
         return _rejected(contract, gateway_name, Reason.EXPIRED, text)
-    if identity.organization not in gateway.owned_organizations(contract.meta.namespace):
-        # Whose an organization is may differ from gateway to gateway; the Client's own was checked on the Client's gateway alone.
-        text = reasons.organization_not_owned(
-            organization=identity.organization, namespace=contract.meta.namespace, gateway=gateway_name
-        )
-        return _rejected(contract, gateway_name, Reason.ORGANIZATION_NOT_OWNED, text)
     refused = refusal(objects.access, gateway, contract.api, contract.plan)
     if refused is not None:
         return _rejected(contract, gateway_name, refused.reason, refused.message)

@@ -117,11 +117,16 @@ def _orders(published: Snapshot, desired: Snapshot) -> Iterator[PendingChange]:
 
 
 def _names(identifiers: tuple[str, ...]) -> list[str]:
-    return [identifier.rpartition("/")[2] for identifier in identifiers]
+    return [_name_of(identifier) for identifier in identifiers]
 
 
 def _name(policy: PublishedPolicy) -> str:
-    return policy.id.rpartition("/")[2]
+    return _name_of(policy.id)
+
+
+def _name_of(identifier: str) -> str:
+    """The object's name; a policy that was found on the gateway has none, so it is named by where it was."""
+    return identifier if identifier.startswith("Found:") else identifier.rpartition("/")[2]
 
 
 def _shown(value: Any) -> str:

@@ -52,7 +52,8 @@ class LiveFact:
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
     taken over, and what a registration of ours has that is not what was published. `since` (seconds since the epoch) is when the state was first seen.
-    `drift` says how a registration of ours differs from what is published, in words.
+    `drift` says how a registration of ours differs from what is published, in words. `adoptable` is False for a foreign registration whose key is of
+    no allowed form, or is another Client's.
     """
 
     state: Live = Live.UNKNOWN
@@ -61,6 +62,7 @@ class LiveFact:
     contracts: tuple[LiveContract, ...] = ()
     since: float = 0.0
     drift: tuple[str, ...] = ()
+    adoptable: bool = True
 
 
 class Fault(StrEnum):
@@ -81,13 +83,14 @@ class GatewayFault:
 
 
 class KeyState(StrEnum):
-    """What is known of the Secret that holds the Client's key."""
+    """What is known of the Secret that holds the Client's key; `Left` is one that we made for a former object of the same name."""
 
     MISSING = "Missing"
     VALID = "Valid"
     NOT_OWNED = "NotOwned"
     INVALID = "Invalid"
     IN_USE = "InUse"
+    LEFT = "Left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +227,9 @@ class Objects:
     """The objects that decide about one Client, as the store has them at `now` (seconds since the epoch).
 
     `missing_apis` are the APIs known not to be published, by RuntimeGateway name; `renderable` are the policy types that each gateway
-    can do; `identity_taken` says that another Client holds this one's identity. `vanished` are the gateways from which so many APIs are gone that no
-    Contract is to blame. `policy_facts` are by namespace and name; `published` are the snapshots that this operator is known to have written, by
-    RuntimeGateway name: they are needed where a Policy can't be resolved.
+    can do; `identity_taken` says that another Client holds this one's identity, `taken_on` on which of its other gateways one does. `vanished` are
+    the gateways from which so many APIs are gone that no Contract is to blame. `policy_facts` are by namespace and name; `published` are the snapshots
+    that this operator is known to have written, by RuntimeGateway name: they are needed where a Policy can't be resolved.
     """
 
     client: ClientObject
@@ -241,6 +244,7 @@ class Objects:
     vanished: frozenset[str] = frozenset()
     policy_facts: Mapping[tuple[str, str], PolicyFact] = field(default_factory=dict)
     published: Mapping[str, Snapshot] = field(default_factory=dict)
+    taken_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +256,8 @@ class View:
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
-    for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn.
+    for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn. `owed` are the gateways for which it is
+    remembered outside the object that this Client is still to be taken off. `adopting` are the gateways that let its namespace adopt.
     """
 
     now: float
@@ -279,6 +284,8 @@ class View:
     failed: Mapping[str, Failed] = field(default_factory=dict)
     askers: tuple[Asker, ...] = ()
     unrenderable: frozenset[str] = frozenset()
+    owed: frozenset[str] = frozenset()
+    adopting: frozenset[str] = frozenset()
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -292,6 +299,13 @@ class AddFinalizer:
 @dataclass(frozen=True, slots=True)
 class EnsureSecret:
     """Create the key Secret, with the live key when a gateway still has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptKey:
+    """Take the key of the registration that one gateway has into the generated Secret."""
+
+    gateway: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +360,23 @@ class DeleteSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSecret:
+    """Make the key Secret that a former object of the same name left behind this Client's own, its key unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSecret:
+    """Leave the key Secret ownerless, so that it outlives its Client."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOwed:
+    """Remember, outside the object, that the Client is still to be taken off these gateways."""
+
+    gateways: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
     """Let the Client go."""
 
@@ -366,12 +397,16 @@ class Done:
 Effect = (
     AddFinalizer
     | EnsureSecret
+    | AdoptKey
     | ReadLive
     | Push
     | Unregister
     | WriteStatus
     | WriteContracts
     | DeleteSecret
+    | TakeSecret
+    | ReleaseSecret
+    | RecordOwed
     | RemoveFinalizer
     | Wait
     | Done

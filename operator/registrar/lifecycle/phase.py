@@ -9,6 +9,7 @@ from __future__ import annotations
 from registrar.lifecycle.case import Case
 from registrar.lifecycle.model import Live
 from registrar.resources.objects import UNREGISTER
+from registrar.resources.status import ANNOUNCED
 
 RETIRED = "Retired"
 UNPUBLISHED_CHANGES = "UnpublishedChanges"
@@ -48,10 +49,12 @@ def deviates(case: Case, gateway: str) -> bool:
 
 
 def lost(case: Case) -> tuple[str, ...]:
-    """The gateways that should serve the Client, are known not to, and have had the time to be healed, or never will be."""
-    return tuple(
-        gateway
-        for gateway in case.gateways
-        if deviates(case, gateway)
-        and (gateway in case.view.blocked or not case.heals(gateway) or case.view.now >= case.loss_said_at(gateway))
-    )
+    """The gateways that should serve the Client, are known not to, and have had the time to be healed, or never did or never will serve it."""
+    return tuple(gateway for gateway in case.gateways if deviates(case, gateway) and not _hoped_for(case, gateway))
+
+
+def _hoped_for(case: Case, gateway: str) -> bool:
+    """Whether a gateway that does not serve the Client may do so again before anybody need be told."""
+    if gateway in case.view.blocked or not case.heals(gateway) or case.published[gateway].hash == ANNOUNCED:
+        return False
+    return case.view.now < case.loss_said_at(gateway)

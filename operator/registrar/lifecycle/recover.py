@@ -17,6 +17,9 @@ from registrar.resources.objects import ApiRef, ContractObject
 from registrar.resources.reasons import Reason
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
 
+FOUND = "Found"
+"""The source of what was found on the gateway and no object explains."""
+
 
 def recovered(view: View, gateway: str, *, registered_at: str) -> Snapshot:
     """The snapshot that describes what the gateway was found to have."""
@@ -47,7 +50,7 @@ def _contract(view: View, gateway: str, live: LiveContract, policies: dict[str, 
         identifiers.append(match.id)
     return PublishedContract(
         name=owner.meta.name if owner is not None else str(live.api),
-        uid=owner.meta.uid if owner is not None else "",
+        uid=owner.meta.uid if owner is not None else f"{FOUND}:{live.api}",
         organization=live.api.organization,
         api=live.api.name,
         version=live.api.version,
@@ -115,7 +118,13 @@ def _older(
 
 
 def _unmatched(api: ApiRef, position: int, policy: LivePolicy) -> PublishedPolicy:
-    """A policy that no object explains: kept as it is until the next publish replaces it."""
+    """A policy that no object explains; one that no type explains either is known by its fingerprint only, and its bytes stay on the gateway."""
+    custom = policy.type == "custom"
     return PublishedPolicy(
-        id=f"Found:{api}/{position}", source="Found", type=policy.type, rollout="OnPublish", config=policy.config
+        id=f"{FOUND}:{api}/{position}",
+        source=FOUND,
+        type=policy.type,
+        rollout="OnPublish",
+        config="" if custom else policy.config,
+        digest=policy.fingerprint if custom else "",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registrar.lifecycle import actions
+from registrar.lifecycle.adoption import in_the_way
 from registrar.lifecycle.block import blocked_condition
 from registrar.lifecycle.case import Case, restored_with_unregister
 from registrar.lifecycle.changelog import change_log, log_notices
@@ -25,6 +26,7 @@ from registrar.lifecycle.phase import (
     phase,
     unknown,
 )
+from registrar.lifecycle.several import announced, is_announced, lacking, observed
 from registrar.lifecycle.size import too_large
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
@@ -55,7 +57,10 @@ def report(case: Case) -> ClientStatus:
         retired_by=_retired_by(case),
         secret_name=view.client.secret_name if view.key.state is KeyState.VALID else "",
         key_created_at=view.key.created_at,
-        gateways=tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway))),
+        gateways=(
+            announced(case)
+            or tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway)))
+        ),
         pending=shown,
         pending_truncated=len(case.pending) - len(shown),
         change_log=change_log(case, status),
@@ -149,9 +154,9 @@ def refused(case: Case) -> str:
     view = case.view
     if not case.settled or not case.verb:
         return ""
-    observed = [g for g in case.gateways if case.usable(g) and g not in view.managed]
-    if observed and len(observed) == len(case.gateways):
-        return reasons.action_observed(observed[0])
+    looked_at = observed(case)
+    if looked_at and looked_at == case.gateways:
+        return reasons.action_observed(looked_at[0])
     if case.verb != REREGISTER:
         return ""
     if view.client.state == "Retired":
@@ -190,8 +195,12 @@ def reached(case: Case) -> bool:
         return not case.anything_published
     return (
         case.anything_published
-        and not case.pending
-        and all(case.serves(gateway) or case.published[gateway].empty for gateway in case.gateways)
+        and not any(change.gateway not in observed(case) for change in case.pending)
+        and all(
+            case.serves(gateway) or case.published[gateway].empty
+            for gateway in case.gateways
+            if gateway not in observed(case)
+        )
     )
 
 
@@ -246,7 +255,7 @@ def _counts(case: Case) -> dict[str, object]:
         1
         for gateway in case.gateways
         for contract in _with_live(case, gateway).contracts
-        if contract.live and (case.serves(gateway) or not case.known(gateway))
+        if contract.live and (case.serves(gateway) or not case.known(gateway)) and not is_announced(case, gateway)
     )
     return {
         "desired": wanted,
@@ -266,7 +275,13 @@ def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     ready, extra = _ready(case, word, blockers=(accepted, resolved, registered, published))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
     special = tuple(row for row in (blocked_condition(case), drifted_condition(case)) if row is not None)
-    return (ready, registered, published, accepted, resolved, *extra, *paused, *special)
+    return (ready, registered, published, accepted, resolved, *extra, *paused, *_observing(case), *special)
+
+
+def _observing(case: Case) -> tuple[Condition, ...]:
+    """Says of which gateways the Client's are only looked at."""
+    names = ", ".join(observed(case))
+    return (_condition("Observing", TRUE, Reason.OBSERVING, reasons.observing(names)),) if names else ()
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:
@@ -312,9 +327,13 @@ def _resolved(case: Case) -> Condition:
 
 def _registered(case: Case, word: str) -> Condition:
     type_ = conditions.REGISTERED
+    missing = lacking(case)
+    if missing:
+        text = reasons.partially_registered(lacking=", ".join(missing))
+        return _condition(type_, FALSE, Reason.PARTIALLY_REGISTERED, text)
     foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
-    if foreign:
-        text = reasons.already_exists(identity=_identity(case), gateway=foreign[0])
+    if foreign and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
+        text = in_the_way(case, foreign[0], identity=_identity(case))
         return _condition(type_, FALSE, Reason.ALREADY_EXISTS, text)
     fault = standing_fault(case)
     if fault and (unknown(case) or not case.anything_published):
@@ -336,6 +355,8 @@ def _registered(case: Case, word: str) -> Condition:
     names = [gateway for gateway in case.gateways if not case.published[gateway].empty]
     if names:
         return _condition(type_, TRUE, Reason.REGISTERED, reasons.registered(", ".join(names)))
+    if case.any_valid and observed(case):
+        return _condition(type_, FALSE, Reason.OBSERVING, reasons.observing(", ".join(observed(case))))
     if case.any_valid:
         return _condition(type_, FALSE, Reason.REGISTRATION_PENDING, reasons.REGISTRATION_PENDING)
     return _condition(type_, FALSE, Reason.NOT_REGISTERED, reasons.NOTHING_PUBLISHED)

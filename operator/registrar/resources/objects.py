@@ -87,6 +87,7 @@ class ClientObject:
     force_delete: str = ""
     placed: tuple[str, ...] = ()
     standing: tuple[tuple[str, float], ...] = ()
+    adopt: bool = False
 
     @property
     def secret_name(self) -> str:
@@ -213,6 +214,7 @@ class GatewayObject:
     status_blob: bytes = field(repr=False, default=b"")
     blocked: tuple[Block, ...] = ()
     custom_policies: tuple[str, ...] = ()
+    adoption: tuple[str, ...] = ()
 
     @property
     def raw_status(self) -> dict[str, Any]:
@@ -302,12 +304,14 @@ class NamespaceObject:
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:
-    """A labelled Secret; `owner_uid` is the UID of the Client that controls it, or empty."""
+    """A labelled Secret; `owner_uid` and `owner_name` are those of the Client that controls it, or empty; `managed` says that we made it."""
 
     meta: Meta
     owner_uid: str
     allowed: bool
     data: Mapping[str, bytes] = field(repr=False)
+    owner_name: str = ""
+    managed: bool = False
 
 
 AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject | NamespaceObject

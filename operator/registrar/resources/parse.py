@@ -42,6 +42,7 @@ from registrar.resources.times import parse_timestamp, timestamp
 
 GROUP = "gateway-registrar.dev"
 ALLOW_USE_LABEL = f"{GROUP}/allow-use"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 POLICY_TYPES = (
     "rateLimit",
     "quota",
@@ -137,6 +138,7 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         force_delete=annotations.get(f"{GROUP}/force-delete", "")[:_LONGEST_UID],
         placed=_placed(status),
         standing=_standing(status),
+        adopt=bool(spec.get("adopt")),
     )
 
 
@@ -298,6 +300,7 @@ def parse_gateway(raw: Mapping[str, Any]) -> GatewayObject:
             for row in spec.get("blocked") or ()
         ),
         custom_policies=tuple((spec.get("customPolicies") or {}).get("allow") or ()),
+        adoption=tuple((spec.get("adoption") or {}).get("namespaces") or ()),
     )
 
 
@@ -355,9 +358,17 @@ def _labelled(metadata: Mapping[str, Any]) -> bool:
 
 def _owner_uid(metadata: Mapping[str, Any]) -> str:
     """The UID of the Client that controls the object; empty when none does."""
-    owner: Mapping[str, Any] = next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), {})
-    ours = owner.get("kind") == "Client" and owner.get("apiVersion", "").startswith(f"{GROUP}/")
-    return str(owner.get("uid", "")) if ours else ""
+    owner = _controller(metadata)
+    return str(owner.get("uid", "")) if _is_client(owner) else ""
+
+
+def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference of what controls the object; empty when nothing does."""
+    return next((ref for ref in metadata.get("ownerReferences") or () if ref.get("controller")), {})
+
+
+def _is_client(owner: Mapping[str, Any]) -> bool:
+    return owner.get("kind") == "Client" and str(owner.get("apiVersion", "")).startswith(f"{GROUP}/")
 
 
 def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
@@ -374,11 +385,15 @@ def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
             data[intern(key)] = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             continue
+    owner = _controller(metadata)
     return SecretObject(
         meta=parse_meta(raw),
         owner_uid=_owner_uid(metadata),
         allowed=_labelled(metadata),
         data=data,
+        owner_name=str(owner.get("name", "")) if _is_client(owner) else "",
+        managed=(metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == "gateway-registrar"
+        and (not owner or _is_client(owner)),
     )
 
 

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     GATEWAY_THROTTLED = "GatewayThrottled"
     GATEWAY_REFUSED = "GatewayRefused"
     OBSERVING = "Observing"
+    PARTIALLY_REGISTERED = "PartiallyRegistered"
+    SAME_GATEWAY = "SameGateway"
     TOO_LARGE = "SnapshotTooLarge"
     BLOCKED = "Blocked"
     DRIFTED = "Drifted"
@@ -89,6 +91,7 @@ class Reason(StrEnum):
     CREDENTIALS_MISSING = "CredentialsNotFound"
     HEALING = "Healing"
     APIS_MISSING = "ApisMissing"
+    GATEWAY_IN_USE = "InUse"
 
     # An action
     ACTION_SUCCEEDED = "ActionSucceeded"
@@ -160,6 +163,22 @@ def registered(gateway: str) -> str:
     return f"The gateway {gateway} has the registration."
 
 
+def partially_registered(*, lacking: str) -> str:
+    """Some of the Client's gateways have their part, some do not."""
+    return (
+        f"Registered, but not on every gateway: {lacking} lacks its part. It is put there as soon as that gateway can take it; "
+        "see the RuntimeGateway's conditions, and whether it has a registration of somebody else's under this identity."
+    )
+
+
+def same_gateway(*, gateway: str, home: str) -> str:
+    """Two RuntimeGateways with one endpoint."""
+    return (
+        f"RuntimeGateways {gateway} and {home} have the same endpoint, so they are one gateway, which has one place for this Client. "
+        f"Leave out gatewayRef, or name {home}."
+    )
+
+
 def published_all() -> str:
     """The Published condition when it is true."""
     return "What the objects ask for is what is published."
@@ -203,6 +222,17 @@ def already_exists(*, identity: str, gateway: str) -> str:
     return (
         f"Gateway {gateway} has a registration for {identity} that this operator did not make; it is left as it is. "
         "Remove it there, or choose another clientId or version."
+    )
+
+
+ADOPTION_KEY_REFUSED = "It can't be adopted: its key is not of the allowed form (20 to 128 characters of A-Z a-z 0-9 _ -), or is another Client's."
+
+
+def adoption_not_proven(gateway: str) -> str:
+    """`adopt: true` without a proof."""
+    return (
+        "To adopt it, put its current key into a Secret and use spec.apiKey.source: Existing, "
+        f"or have the platform team add this namespace to spec.adoption.namespaces of RuntimeGateway {gateway}."
     )
 
 
@@ -520,6 +550,14 @@ def healing(*, done: int, total: int) -> str:
 def registrations_gone(*, gone: int, total: int) -> str:
     """Registrations are gone, and it is only reported."""
     return f"{gone} of {total} registrations are gone from the gateway. It is only reported (drift.mode is Observe); set it to Correct to have them back."
+
+
+def gateway_in_use(*, name: str, count: int) -> str:
+    """A RuntimeGateway whose deletion waits for its Clients."""
+    return (
+        f"Deletion waits: {count} {'Client has' if count == 1 else 'Clients have'} registrations on gateway {name}. "
+        "Delete those Clients, or retire them; if the gateway is gone for good, force their deletion (see docs/how-to/uninstall.md)."
+    )
 
 
 def apis_missing(count: int) -> str:

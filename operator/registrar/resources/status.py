@@ -22,6 +22,8 @@ HANDLED_TOKENS = 32
 """How many handled tokens an action remembers (design section 2)."""
 CHANGE_LOG = 20
 """How many entries `status.changeLog` keeps."""
+ANNOUNCED = "announced"
+"""The `hash` of a snapshot that was published on purpose and not pushed yet: no payload has it."""
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

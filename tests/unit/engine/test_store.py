@@ -287,3 +287,16 @@ def test_an_echo_is_known_by_its_metadata() -> None:
     assert not store.covers("Contract", raw("6"))
     assert not store.covers("Contract", raw("4", uid="another"))
     assert not store.covers("Contract", raw("4", name="billing"))
+
+
+def test_reservations_on_other_gateways() -> None:
+    """Fails when a Client's identity is free to others on its second gateway, or is kept there when it is gone."""
+    store = Store()
+    who = {"organization": "team", "client_id": "shop", "version": "1.0"}
+    assert store.reserve_identity(gateway="default", **who, uid="a") == "a"
+    assert store.reserve_elsewhere(gateway="second", **who, uid="a") == "a"
+    assert store.reserve_identity(gateway="second", **who, uid="b") == "a"
+    assert store.reserve_elsewhere(gateway="default", **who, uid="b") == "a"
+    store.release("a")
+    assert store.holder_of_identity(gateway="second", **who) == ""
+    assert store.reserve_identity(gateway="second", **who, uid="b") == "b"

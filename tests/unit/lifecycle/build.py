@@ -123,7 +123,7 @@ def gateway(name: str = "default", **changes: Any) -> GatewayObject:
     made = GatewayObject(
         meta=meta(name, namespace=""),
         type="Apiman",
-        endpoint="http://gateway",
+        endpoint=f"http://{name}",
         public_endpoint="http://public",
         credentials_secret="credentials",
         ca_bundle="",

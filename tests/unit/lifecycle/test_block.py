@@ -11,7 +11,7 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import (
     Push,
     ReadLive,
-    RemoveFinalizer,
+    ReleaseSecret,
     Unregister,
     View,
     Wait,
@@ -124,7 +124,7 @@ def test_lifted() -> None:
 def test_deletion_and_retirement_go_on() -> None:
     """Fails when a blocked Client can't go."""
     gone = stopped(live={"default": absent()}, changes_to_client={"deleting": True, "deletion_policy": "Retain"})
-    assert decide(gone).effect == RemoveFinalizer()
+    assert decide(gone).effect == ReleaseSecret()
     retired = stopped(live={"default": absent()}, changes_to_client={"state": "Retired"})
     assert isinstance(decide(retired).effect, Unregister)
     ended = stopped(

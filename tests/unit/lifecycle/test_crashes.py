@@ -16,7 +16,8 @@ import pytest
 from registrar.lifecycle.expiry import NOTICE
 from registrar.lifecycle.model import PolicyFact
 from registrar.resources.objects import PolicyObject, TargetRef
-from tests.unit.lifecycle.build import NOW, client, contract, gateway, grant, policy
+from registrar.resources.status import canonical
+from tests.unit.lifecycle.build import NOW, client, contract, gateway, grant, meta, policy
 from tests.unit.lifecycle.world import CrashError, World
 
 Act = Callable[[World], None]
@@ -25,6 +26,48 @@ Act = Callable[[World], None]
 def fresh() -> World:
     """A Client with two Contracts and a limit, nothing done yet."""
     return World(contracts=[contract("billing"), contract("orders")], policies=[policy()])
+
+
+def on_two() -> World:
+    """One Contract on the Client's gateway and one on another, nothing done yet."""
+    world = fresh()
+    world.gateways = (gateway(), gateway("second", default=False))
+    world.contracts = [contract("billing", gateway="second"), contract("orders")]
+    return world
+
+
+def two_at_rest() -> World:
+    """The same, registered."""
+    world = on_two()
+    world.run()
+    world.effects = 0
+    world.pushes.clear()
+    return world
+
+
+def somebodys() -> World:
+    """The gateway has a registration of somebody's, with a rule of theirs and an API that no Contract is for."""
+    world = fresh()
+    world.foreign = True
+    world.may_adopt = True
+    limit = (("rateLimit", canonical({"limit": 7})), ("ipAllowList", canonical({"ipList": ["10.0.0.1"]})))
+    world.registration = (("acme", "catalog", "2.0", "gold", ()), ("acme", "orders", "1.0", "gold", limit))
+    return world
+
+
+def adopted() -> World:
+    """The same, adopted."""
+    world = somebodys()
+    adopt(world)
+    world.run()
+    world.effects = 0
+    return world
+
+
+def adopt(world: World) -> None:
+    """Say that it may be taken over."""
+    assert world.client is not None
+    world.client = replace(world.client, adopt=True)
 
 
 def at_rest() -> World:
@@ -74,6 +117,28 @@ def delete(world: World) -> None:
     """Delete the Client."""
     assert world.client is not None
     world.client = replace(world.client, meta=replace(world.client.meta, deleting=True))
+
+
+def force(world: World) -> None:
+    """Delete the Client by force while its gateway is down."""
+    assert world.client is not None
+    world.down = True
+    world.client = replace(world.client, force_delete=world.client.meta.uid)
+    delete(world)
+
+
+def retain(world: World) -> None:
+    """Delete the Client and leave what it has."""
+    assert world.client is not None
+    world.client = replace(world.client, deletion_policy="Retain")
+    delete(world)
+
+
+def again(world: World) -> None:
+    """Another object of the same name, with the Secret of the former one and no status: a restore, or a finalizer removed by hand."""
+    world.client = client(finalizers=(), meta=meta("shop", uid="uid-again"))
+    world.live.clear()
+    world.effected.clear()
 
 
 def lose(world: World) -> None:
@@ -293,6 +358,9 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "unregister": (at_rest, token("unregister")),
     "retire": (at_rest, retire_by_spec),
     "delete": (at_rest, delete),
+    "force-delete": (at_rest, force),
+    "retain": (at_rest, retain),
+    "restore": (at_rest, again),
     "heal": (at_rest, lose),
     "withdraw": (granted, withdraw),
     "withdraw-automatic": (granted, withdraw_automatic),
@@ -318,6 +386,13 @@ WORKLOADS: dict[str, tuple[Callable[[], World], Act]] = {
     "undone": (retired, token("reregister")),
     "superseded": (publishing, supersede),
     "heal-without-a-secret": (protected, lose_all_and_the_secret),
+    "adopt": (somebodys, adopt),
+    "reregister-adopted": (adopted, change),
+    "delete-adopted": (adopted, delete),
+    "register-on-two": (on_two, lambda world: None),
+    "reregister-on-two": (two_at_rest, change),
+    "revoke-on-two": (two_at_rest, revoke),
+    "delete-on-two": (two_at_rest, delete),
 }
 TIMES = {
     "lastTransitionTime",
@@ -339,7 +414,7 @@ def outcome(name: str, crash_at: frozenset[int] = frozenset()) -> tuple[Any, Wor
     world.run()
     statuses = {c.meta.name: cleaned(c.status.to_json()) for c in world.contracts}
     seen = cleaned(world.client.raw_status) if world.client is not None else None
-    return (seen, statuses, world.registration, world.secret), world
+    return (seen, statuses, world.registrations, world.secret, world.secret_owner, world.owed), world
 
 
 def cleaned(value: Any) -> Any:
@@ -478,3 +553,12 @@ def test_tokens_of_birth_do_nothing() -> None:
         "reregister": "Skipped",
     }
     assert world.pushes == []
+
+
+def test_an_adopted_rule_is_still_there_after_the_publish() -> None:
+    """Fails when a reregister loses a rule of the provider's that no object replaces."""
+    _, world = outcome("reregister-adopted")
+    assert world.registration is not None
+    assert [row[1] for row in world.registration] == ["billing", "orders"]
+    types = {row[1]: [type_ for type_, _ in row[4]] for row in world.registration}
+    assert types == {"billing": ["rateLimit"], "orders": ["ipAllowList", "rateLimit"]}

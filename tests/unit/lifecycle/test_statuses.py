@@ -228,8 +228,11 @@ def test_taking_over_what_the_gateway_has() -> None:
     )
     seen = replace(before, live={"default": found}, fingerprints={("default", wanted.id): "f1"})
     snapshot = case_of(seen).published["default"]
-    assert [(c.name, c.uid) for c in snapshot.contracts] == [("acme/gone/1.0", ""), ("orders", "uid-orders")]
-    orders = next(c for c in snapshot.contracts if c.uid)
+    assert [(c.name, c.uid) for c in snapshot.contracts] == [
+        ("acme/gone/1.0", "Found:acme/gone/1.0"),
+        ("orders", "uid-orders"),
+    ]
+    orders = next(c for c in snapshot.contracts if c.name == "orders")
     assert orders.policies == (wanted.id, "Found:acme/orders/1.0/1")
     effect: Any = decide(seen).effect
     assert (effect.why, [c.name for c in effect.target.contracts]) == (Why.REVOKED, ["orders"])

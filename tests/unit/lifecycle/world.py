@@ -12,6 +12,7 @@ from registrar.lifecycle.case import FINALIZER
 from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import (
     AddFinalizer,
+    AdoptKey,
     Decision,
     DeleteSecret,
     Done,
@@ -26,7 +27,10 @@ from registrar.lifecycle.model import (
     PolicyFact,
     Push,
     ReadLive,
+    RecordOwed,
+    ReleaseSecret,
     RemoveFinalizer,
+    TakeSecret,
     Unregister,
     View,
     Wait,
@@ -41,8 +45,8 @@ from registrar.resources.objects import (
     GrantObject,
     PolicyObject,
 )
-from registrar.resources.status import PublishedContract, Snapshot
-from tests.unit.lifecycle.build import NOW, blob, client, gateway, view
+from registrar.resources.status import ANNOUNCED, PublishedContract, Snapshot
+from tests.unit.lifecycle.build import NOW, blob, client, fault, gateway, view
 
 Wire = tuple[tuple[str, str, str, str, tuple[tuple[str, str], ...]], ...]
 
@@ -59,7 +63,8 @@ class World:
     policies: list[PolicyObject] = field(default_factory=list)
     client: ClientObject | None = field(default_factory=lambda: client(finalizers=()))
     secret: bool = False
-    registration: Wire | None = None
+    registrations: dict[str, Wire] = field(default_factory=dict)
+    gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
     pushes: list[Wire | None] = field(default_factory=list)
     live: dict[str, LiveFact] = field(default_factory=dict)
     effected: dict[str, Effected] = field(default_factory=dict)
@@ -67,10 +72,29 @@ class World:
     effects: int = 0
     now: float = NOW
     grants: tuple[GrantObject, ...] = ()
-    gateways: tuple[GatewayObject, ...] = field(default_factory=lambda: (gateway(),))
     blocked: bool = False
     drift_mode: str = "Correct"
     facts: dict[tuple[str, str], PolicyFact] = field(default_factory=dict)
+    secret_owner: str = ""
+    owed: frozenset[str] = frozenset()
+    down: bool = False
+    foreign: bool = False
+    may_adopt: bool = False
+
+    @property
+    def registration(self) -> Wire | None:
+        """What the default gateway has."""
+        return self.registrations.get("default")
+
+    @registration.setter
+    def registration(self, wire: Wire | None) -> None:
+        self._put("default", wire)
+
+    def _put(self, name: str, wire: Wire | None) -> None:
+        if wire is None:
+            self.registrations.pop(name, None)
+        else:
+            self.registrations[name] = wire
 
     def run(self) -> None:
         """Decide and do until there is nothing left; a crash costs what only the process knew."""
@@ -104,6 +128,8 @@ class World:
         """The view of the Client as this process has it."""
         assert self.client is not None
         key = KeyFact(KeyState.VALID, "2026-01-01T00:00:00Z") if self.secret else KeyFact(KeyState.MISSING)
+        if self.secret and self.secret_owner != self.client.meta.uid:
+            key = KeyFact(KeyState.LEFT)
         made = view(
             self.client,
             *self.contracts,
@@ -118,7 +144,15 @@ class World:
         )
         prints = {(s.gateway, p.id): f"{p.type}{p.config}" for s in made.desired.snapshots for p in s.policies}
         return replace(
-            made, now=self.now, settled_at=NOW + 2, key=key, effected=dict(self.effected), fingerprints=prints
+            made,
+            now=self.now,
+            settled_at=NOW + 2,
+            key=key,
+            effected=dict(self.effected),
+            fingerprints=prints,
+            owed=self.owed,
+            faults={"default": fault()} if self.down else {},
+            adopting=frozenset({"default"}) if self.may_adopt else frozenset(),
         )
 
     def _unrenderable(self) -> frozenset[str]:
@@ -133,20 +167,29 @@ class World:
             case AddFinalizer():
                 self.client = replace(self.client, finalizers=(FINALIZER,))
             case EnsureSecret():
-                self.secret = True
+                self.secret, self.secret_owner = True, self.client.meta.uid
+            case AdoptKey(gateway=name):
+                self.secret, self.secret_owner, self.foreign = True, self.client.meta.uid, False
+                self.live.pop(name, None)
+            case TakeSecret():
+                self.secret_owner = self.client.meta.uid
+            case ReleaseSecret():
+                self.secret_owner = ""
+            case RecordOwed(gateways=names):
+                self.owed |= set(names)
             case ReadLive(gateway=name):
-                self.live[name] = self._read()
+                self.live[name] = self._read(name)
             case Push(gateway=name, target=target, why=why, detail=detail, quiet=quiet):
                 wire = wire_of(target)
                 self._can_be_rendered(target)
-                self.registration = wire
+                self._put(name, wire)
                 self.pushes.append(wire)
                 snapshot = replace(target, hash=digest(wire), seal="seal")
                 self.live[name] = LiveFact(state=Live.OURS, digest=digest(wire), since=self.now)
                 if not (quiet and snapshot == self.client.status.snapshot(name)):
                     self.effected[name] = Effected(snapshot, why, detail, self.now)
             case Unregister(gateway=name, why=why, detail=detail, keeps=keeps):
-                self.registration = None
+                self._put(name, None)
                 self.pushes.append(None)
                 self.live[name] = LiveFact(state=Live.ABSENT, since=self.now)
                 self.effected[name] = Effected(keeps or Snapshot(gateway=name), why, detail, self.now)
@@ -171,14 +214,18 @@ class World:
         )
         assert not sent or known, f"{sent[0].name} would be open, or refused for ever"
 
-    def _read(self) -> LiveFact:
-        if self.registration is None:
+    def _read(self, name: str) -> LiveFact:
+        wire = self.registrations.get(name)
+        if wire is None:
             return LiveFact(state=Live.ABSENT, since=self.now)
+        if self.foreign:
+            return LiveFact(state=Live.FOREIGN, since=self.now)
         assert self.client is not None
-        recorded = self.client.status.snapshot("default")
-        seen = digest(self.registration)
-        rows = () if recorded.hash == seen else tuple(_live(row) for row in self.registration)
-        words = () if recorded.empty or seen == recorded.hash else ("something else",)
+        recorded = self.client.status.snapshot(name)
+        known = not recorded.empty and recorded.hash != ANNOUNCED
+        seen = digest(wire)
+        rows = () if known and recorded.hash == seen else tuple(_live(row) for row in wire)
+        words = ("something else",) if known and seen != recorded.hash else ()
         return LiveFact(state=Live.OURS, digest=seen, contracts=rows, since=self.now, drift=words)
 
 

@@ -101,6 +101,13 @@ class ApimanDriver:
                 identities |= {Identity(organization, client_id, version) for version in _texts(versions)}
         return frozenset(identities)
 
+    async def client_versions(self, organization: str, client_id: str) -> frozenset[str]:
+        """The versions that the gateway has of one client."""
+        if not NAME.fullmatch(client_id):
+            return frozenset()
+        path = f"/organizations/{_name('organization', organization)}/clients/{client_id}/versions"
+        return frozenset(_texts(await self._list(path, organization)))
+
     async def client_ids(self, organization: str) -> frozenset[str]:
         """The ids of the clients that the gateway has for the organization: one call, however many there are."""
         return frozenset(
