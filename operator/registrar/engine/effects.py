@@ -15,35 +15,40 @@ from dataclasses import dataclass, replace
 from registrar.clock import Clock
 from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
+from registrar.engine.key_effects import KeyEffects
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.rendering import Seals, fact, identity_of, registration, without
 from registrar.engine.source import Ingest
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
 from registrar.gateways.base import Registration
-from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
+from registrar.kube.client import CLIENTS, CONTRACTS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
-from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key
+from registrar.kube.secrets import delete_key_secret
 from registrar.kube.status import StatusWriter
+from registrar.lifecycle.key_facts import main_role
 from registrar.lifecycle.model import (
     AddFinalizer,
     Decision,
     DeleteSecret,
     Effected,
+    EndOverlap,
     EnsureSecret,
     Live,
     LiveFact,
     Push,
+    PushKey,
     ReadLive,
     RemoveFinalizer,
     Unregister,
+    UpdateSecret,
     View,
     WriteContracts,
     WriteStatus,
 )
 from registrar.resources.objects import ClientObject, ContractObject
-from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
+from registrar.resources.status import ContractStatus, Snapshot
 from registrar.resources.times import timestamp
 from registrar.seam import Site
 
@@ -72,7 +77,13 @@ class Effects:
             case AddFinalizer():
                 await self._add_finalizer(view)
             case EnsureSecret():
-                await self._ensure_secret(view)
+                await KeyEffects(self).ensure_secret(view)
+            case UpdateSecret() as update:
+                await KeyEffects(self).update_secret(view, update)
+            case PushKey() as push_key:
+                await KeyEffects(self).push_key(gathered, push_key)
+            case EndOverlap() as end:
+                await KeyEffects(self).end_overlap(view, end)
             case ReadLive(gateway=gateway):
                 await self._read(gathered, gateway)
             case Push() as push:
@@ -98,52 +109,6 @@ class Effects:
         )  # fmt: skip
         self.ingest.own_write("Client", raw)
         self.memory.of(meta.uid).term = self.term()
-
-    async def _ensure_secret(self, view: View) -> None:
-        client = view.client
-        key = await self._live_key(view) or new_key()
-        identity = view.desired.identity
-        handle = self.pool.handle(identity.gateway) if identity is not None else None
-        body = key_secret_body(
-            KeySecret(
-                name=client.secret_name,
-                namespace=client.meta.namespace,
-                client_name=client.meta.name,
-                client_uid=client.meta.uid,
-                entry=client.api_key.secret_key,
-                labels=dict(client.api_key.labels),
-                annotations=dict(client.api_key.annotations),
-                base_url=self._base_url(identity) if handle is not None else "",
-            ),
-            key=key,
-        )
-        try:
-            raw = await self.kube.create(SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE)
-        except KubeConflict:
-            # It exists, made by somebody else or by a call of ours whose answer was lost: what it is decides.
-            raw = await self.kube.get(SECRETS, namespace=client.meta.namespace, name=client.secret_name)
-        self.ingest.own_write("Secret", raw)
-
-    def _base_url(self, identity: IdentityStatus | None) -> str:
-        gateway = self.gatherer_gateway(identity.gateway) if identity is not None else None
-        return gateway or ""
-
-    def gatherer_gateway(self, name: str) -> str:
-        """The base URL of calls on that gateway; empty when it is not known."""
-        found = self.ingest.store.gateway(name)
-        return found.public_endpoint if found is not None else ""
-
-    async def _live_key(self, view: View) -> str:
-        """The key that a gateway still has for this Client, so that a deleted Secret comes back with the same one."""
-        for snapshot in view.status.gateways:
-            if snapshot.empty or view.desired.identity is None:
-                continue
-            if not self.seals.genuine(snapshot, uid=view.client.meta.uid):
-                continue
-            found = await self._handle(snapshot.gateway).driver.read(identity_of(view.desired.identity))
-            if found is not None and self.seals.digest(found) == snapshot.hash:
-                return found.api_key
-        return ""
 
     async def _write_status(self, view: View, decision: Decision) -> None:
         client, memory = view.client, self.memory.of(view.client.meta.uid)
@@ -229,10 +194,14 @@ class Effects:
 
     async def _read(self, gathered: Gathered, gateway: str) -> None:
         view = gathered.view
-        if view.desired.identity is None:
+        identity, recorded = view.desired.identity, self.gatherer.recorded(view.client, gateway)
+        if identity is None:
+            return
+        if KeyEffects(self).both(view, recorded):
+            await KeyEffects(self).read_both(gathered, gateway)
             return
         found = await self._handle(gateway).driver.read(
-            identity_of(view.desired.identity), urgent=view.client.meta.deleting
+            identity_of(identity, recorded.version), urgent=view.client.meta.deleting
         )
         self.memory.of(view.client.meta.uid).saw(gateway, self._fact(gathered, gateway, found))
 
@@ -245,6 +214,7 @@ class Effects:
             api_key=gathered.api_key,
             seals=self.seals,
             now=self.clock.now(),
+            other_keys=gathered.keys.texts.values(),
         )
 
     async def _push(self, gathered: Gathered, push: Push) -> None:
@@ -253,11 +223,10 @@ class Effects:
         if identity is None:
             return
         memory = await self._fresh(view)
-        payload = registration(
-            push.target, identity=identity, api_key=gathered.api_key, config_of=self.gatherer.config_of
-        )
+        api_key = gathered.keys.of(main_role(view.key, push.target))
+        payload = registration(push.target, identity=identity, api_key=api_key, config_of=self.gatherer.config_of)
         if push.surgery:
-            found = await handle.driver.read(identity_of(identity), urgent=True)
+            found = await handle.driver.read(identity_of(identity, push.target.version), urgent=True)
             if found is not None and self.seals.digest(found) == self.gatherer.recorded(view.client, push.gateway).hash:
                 payload = without(found, push.target, api_key=found.api_key)
         before = memory.live.get(push.gateway, LiveFact()).digest
@@ -267,7 +236,8 @@ class Effects:
         digest = self.seals.digest(payload)
         snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
-        memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
+        key = self.seals.key_digest(payload.api_key)
+        memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now, key=key))
         memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
         self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
 
@@ -276,14 +246,19 @@ class Effects:
         if view.desired.identity is None:
             return
         memory = await self._fresh(view)
-        before = memory.live.get(gateway, LiveFact()).digest
-        memory.forget_live(gateway)
-        await self._handle(gateway).driver.unregister(identity_of(view.desired.identity), urgent=True)
+        before = memory.live.get(gateway, LiveFact())
+        recorded = self.gatherer.recorded(view.client, gateway)
+        await KeyEffects(self).take_off_second(view, gateway, recorded)
+        if before.state is not Live.FOREIGN:
+            memory.forget_live(gateway)
+            identity = identity_of(view.desired.identity, recorded.version)
+            await self._handle(gateway).driver.unregister(identity, urgent=True)
         now = self.clock.now()
         empty = Snapshot(gateway=gateway)
-        memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
+        if before.state is not Live.FOREIGN:
+            memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
         memory.effected[gateway] = Effected(snapshot=empty, why=unregister.why, detail=unregister.detail, at=now)
-        self._audit(view, gateway, unregister.why, before=before, after="", snapshot=empty)
+        self._audit(view, gateway, unregister.why, before=before.digest, after="", snapshot=empty)
 
     async def _fresh(self, view: View) -> ClientMemory:
         """Make sure that this process has seen the Client consistently in this Lease term before it changes a gateway."""

@@ -7,36 +7,33 @@ What this module deliberately does not do: decide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.key_secret import Keys, outdated, read_keys
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Pool
 from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
 from registrar.lifecycle.desired import desired
-from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
-from registrar.resources.objects import ApiRef, ClientObject, SecretObject
+from registrar.lifecycle.model import Desired, Fault, GatewayFault, KeyFact, KeyRole, KeyState, Live, Objects, View
+from registrar.resources.objects import ApiRef, ClientObject
 from registrar.resources.status import ClientStatus, PublishedPolicy, Snapshot
-from registrar.resources.times import timestamp
-
-KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
-"""What every API key must match as a whole: the gateway keeps keys and internal ids in one map (design section 3, Keys)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A view, with the key that must not be part of it."""
+    """A view, with the keys that must not be part of it."""
 
     view: View
     api_key: str
+    keys: Keys
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """Without the keys."""
         return f"Gathered({self.view.client.meta.namespace}/{self.view.client.meta.name})"
 
 
@@ -72,7 +69,7 @@ class Gatherer:
         memory = self._memory.of(client.meta.uid)
         status = client.status
         self._verify(client, status, memory)
-        key, api_key = self._key(client)
+        key, keys = self._key(client, memory)
         wanted = self._desired(
             client,
             Objects(
@@ -96,7 +93,7 @@ class Gatherer:
             status=status,
             desired=wanted,
             contracts=contracts,
-            key=key,
+            key=replace(key, outdated=self._outdated(client, wanted)),
             live=dict(memory.live),
             faults={**self._standing(names, memory, now=now), **faults},
             effected=dict(memory.effected),
@@ -107,8 +104,9 @@ class Gatherer:
             endpoints=self._endpoints(names),
             grace=self._grace,
             action_timeout=self._action_timeout,
+            second=dict(memory.second),
         )
-        return Gathered(view=view, api_key=api_key)
+        return Gathered(view=view, api_key=keys.of(KeyRole.CURRENT), keys=keys)
 
     def _verify(self, client: ClientObject, status: ClientStatus, memory: ClientMemory) -> None:
         """A snapshot that is not ours was written by somebody else since: what the gateway has must be read again."""
@@ -119,6 +117,7 @@ class Gatherer:
                 known = memory.live.get(snapshot.gateway)
                 if known is not None and known.genuine:
                     memory.forget_live(snapshot.gateway)
+                    memory.forget_second(snapshot.gateway)
         memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:
@@ -157,21 +156,47 @@ class Gatherer:
                 faults[name] = memory.fault(name, Fault.UNREACHABLE, now=now)
         return faults
 
-    def _key(self, client: ClientObject) -> tuple[KeyFact, str]:
-        """The state of the key Secret, and the key when it may be used."""
+    def _key(self, client: ClientObject, memory: ClientMemory) -> tuple[KeyFact, Keys]:
+        """The state of the key Secret, and the keys when they may be used.
+
+        Reserved are all keys of the Secret, and those that a gateway still has for this Client.
+        """
         secret = self._store.secret(client.meta.namespace, client.secret_name)
         if secret is None:
-            return KeyFact(KeyState.MISSING), ""
-        generated = client.api_key.source == "Generated"
-        if generated and secret.owner_uid != client.meta.uid:
-            return KeyFact(KeyState.NOT_OWNED), ""
-        key = _key_text(secret, client.api_key.secret_key)
-        if not KEY_PATTERN.fullmatch(key):
-            return KeyFact(KeyState.INVALID), ""
-        owner = self._store.reserve_key(self._seals.key_digest(key), client.meta.uid)
-        if owner != client.meta.uid:
-            return KeyFact(KeyState.IN_USE), ""
-        return KeyFact(KeyState.VALID, created_at=timestamp(secret.meta.created_at) if generated else ""), key
+            return KeyFact(KeyState.MISSING), Keys()
+        if client.api_key.generated and secret.owner_uid != client.meta.uid:
+            return KeyFact(KeyState.NOT_OWNED), Keys()
+        found = read_keys(secret, client.api_key)
+        digests = {role: self._seals.key_digest(text) for role, text in found.keys.texts.items()}
+        live = [fact.key for fact in (*memory.live.values(), *memory.second.values())]
+        held = self._store.reserve_keys((*digests.values(), *live), client.meta.uid)
+        usable = {role: digest for role, digest in digests.items() if digest in held}
+        fact = KeyFact(
+            KeyState.VALID,
+            created_at=found.created_at,
+            current=usable.get(KeyRole.CURRENT, ""),
+            next=usable.get(KeyRole.NEXT, ""),
+            previous=usable.get(KeyRole.PREVIOUS, ""),
+            made_for=found.made_for,
+            previous_until=found.previous_until,
+        )
+        if KeyRole.CURRENT not in digests:
+            return replace(fact, state=KeyState.INVALID), found.keys.only(usable)
+        if KeyRole.CURRENT not in usable:
+            return replace(fact, state=KeyState.IN_USE), found.keys.only(usable)
+        return fact, found.keys.only(usable)
+
+    def _outdated(self, client: ClientObject, wanted: Desired) -> bool:
+        """Whether the generated Secret is not as the spec wants it."""
+        secret = self._store.secret(client.meta.namespace, client.secret_name)
+        if secret is None or not client.api_key.generated or wanted.identity is None:
+            return False
+        return outdated(secret, client, base_url=self.base_url(wanted.identity.gateway))
+
+    def base_url(self, gateway: str) -> str:
+        """Where calls go on that gateway; empty when it is not known."""
+        found = self._store.gateway(gateway)
+        return found.public_endpoint if found is not None else ""
 
     def _fingerprints(self, wanted: Desired, memory: ClientMemory) -> dict[tuple[str, str], str]:
         """The wire forms of what is desired, made only where a registration is to be taken over."""
@@ -202,11 +227,3 @@ class Gatherer:
         """What was last published there, as far as this process or the status knows."""
         effected = self._memory.of(client.meta.uid).effected.get(gateway)
         return effected.snapshot if effected is not None else client.status.snapshot(gateway)
-
-
-def _key_text(secret: SecretObject, entry: str) -> str:
-    """The entry as text; empty when it is missing or no text."""
-    try:
-        return secret.data.get(entry, b"").decode("ascii")
-    except UnicodeDecodeError:
-        return ""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from registrar.clock import Clock, Jitter
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
+from registrar.engine.key_effects import second_changed
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
@@ -150,17 +151,21 @@ class GatewayKeeper:
         if current is None or identity is None or memory is None or name not in memory.live:
             return True
         before = memory.live[name]
-        found = await handle.driver.read(identity_of(identity))
+        recorded = self.gatherer.recorded(current, name)
+        found = await handle.driver.read(identity_of(identity, recorded.version))
         if memory.live.get(name) is not before:
             # A pass over the Client changed the gateway while we read: what we saw is of no use.
             return True
-        recorded = self.gatherer.recorded(current, name)
         if recorded.empty:
             return True
         now = self.clock.now()
         seen = fact(found, recorded=recorded, uid=current.meta.uid, api_key="", seals=self.seals, now=now)
         if (seen.state, seen.digest) != (before.state, before.digest):
             memory.saw(name, seen)
+            self.queue.add(Key("Client", current.meta.namespace, current.meta.name))
+        if recorded.second_hash and await second_changed(
+            memory, identity=identity, recorded=recorded, handle=handle, seals=self.seals, now=now
+        ):
             self.queue.add(Key("Client", current.meta.namespace, current.meta.name))
         return seen.state is not Live.ABSENT
 

@@ -20,7 +20,7 @@ class ClientMemory:
 
     `fault_since` outlives a pass so that a lasting fault can be told from a blip; `hold_until` keeps calls back while an ambiguous one may still
     land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
-    read or written consistently.
+    read or written consistently. `second` is what stands under the Client's other identity.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -30,6 +30,7 @@ class ClientMemory:
     suspect_until: float = 0.0
     term: int = -1
     verified: bytes = b""
+    second: dict[str, LiveFact] = field(default_factory=dict)
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""
@@ -42,6 +43,14 @@ class ClientMemory:
     def forget_live(self, gateway: str) -> None:
         """From now on it is not known what the gateway has."""
         self.live.pop(gateway, None)
+
+    def saw_second(self, gateway: str, fact: LiveFact) -> None:
+        """Keep a reading of the other identity."""
+        self.second[gateway] = fact
+
+    def forget_second(self, gateway: str) -> None:
+        """From now on it is not known what stands under the other identity."""
+        self.second.pop(gateway, None)
 
     def fault(self, gateway: str, fault: Fault, *, now: float) -> GatewayFault:
         """Note that a call to the gateway did not work."""

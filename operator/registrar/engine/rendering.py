@@ -29,9 +29,11 @@ class UnrenderableError(RegistrarError):
     """A policy of the snapshot can't be rendered any more: what it belongs to is not pushed."""
 
 
-def identity_of(identity: IdentityStatus) -> Identity:
-    """The gateway's name for a Client."""
-    return Identity(organization=identity.organization, client_id=identity.client_id, version=identity.version)
+def identity_of(identity: IdentityStatus, version: str = "") -> Identity:
+    """The gateway's name for a Client; `version` is a snapshot's, where the Client does not stand under its own."""
+    return Identity(
+        organization=identity.organization, client_id=identity.client_id, version=version or identity.version
+    )
 
 
 def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, config_of: ConfigOf) -> Registration:
@@ -40,7 +42,7 @@ def registration(snapshot: Snapshot, *, identity: IdentityStatus, api_key: str, 
     return Registration(
         organization=identity.organization,
         client_id=identity.client_id,
-        version=identity.version,
+        version=snapshot.version or identity.version,
         api_key=api_key,
         contracts=tuple(
             WireContract(
@@ -104,22 +106,30 @@ class Seals:
 
 
 def fact(
-    found: Registration | None, *, recorded: Snapshot, uid: str, api_key: str, seals: Seals, now: float
+    found: Registration | None,
+    *,
+    recorded: Snapshot,
+    uid: str,
+    api_key: str,
+    seals: Seals,
+    now: float,
+    other_keys: Iterable[str] = (),
 ) -> LiveFact:
     """What a reading says.
 
     `recorded` is what this operator last published there. A registration under another key is ours only when a genuine snapshot says that
-    something of ours must be there: then somebody changed it, and that is drift.
+    something of ours must be there: then somebody changed it, and that is drift. `other_keys` are the keys of a rotation.
     """
     genuine = recorded.empty or seals.genuine(recorded, uid=uid)
     if found is None:
         return LiveFact(state=Live.ABSENT, genuine=genuine, since=now)
     digest = seals.digest(found)
     published = genuine and not recorded.empty
-    if not published and found.api_key != api_key:
+    if not published and found.api_key not in (api_key, *other_keys):
         return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now)
     contracts = () if published else tuple(_live(contract) for contract in found.contracts)
-    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
+    key = seals.key_digest(found.api_key)
+    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now, key=key)
 
 
 def _live(contract: WireContract) -> LiveContract:

@@ -69,7 +69,7 @@ class Store:
         self._identities: dict[tuple[str, str, str, str], str] = {}
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._keys: dict[str, str] = {}
-        self._key_of: dict[str, str] = {}
+        self._key_of: dict[str, frozenset[str]] = {}
         self.phases: Counter[tuple[str, str]] = Counter()
 
     # Changing ---------------------------------------------------------------------------------------------------
@@ -160,17 +160,25 @@ class Store:
         return owner
 
     def reserve_key(self, digest: str, uid: str) -> str:
-        """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
-        owner = self._keys.setdefault(digest, uid)
-        if owner == uid and self._key_of.get(uid) != digest:
-            self._keys.pop(self._key_of.get(uid, ""), None)
-            self._key_of[uid] = digest
+        """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. Its other keys are given back."""
+        owner = self._keys.get(digest, uid)
+        if owner == uid:
+            self.reserve_keys((digest,), uid)
         return owner
 
+    def reserve_keys(self, digests: Iterable[str], uid: str) -> frozenset[str]:
+        """Claim these keys, by their digests, and give back all others of the Client with that UID; returns those that it holds now."""
+        held = frozenset(digest for digest in digests if digest and self._keys.setdefault(digest, uid) == uid)
+        for digest in self._key_of.get(uid, frozenset()) - held:
+            self._keys.pop(digest, None)
+        self._key_of[uid] = held
+        return held
+
     def release(self, uid: str) -> None:
-        """Give back the identity and the key of a Client that is gone."""
+        """Give back the identity and the keys of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
-        self._keys.pop(self._key_of.pop(uid, ""), None)
+        for digest in self._key_of.pop(uid, frozenset()):
+            self._keys.pop(digest, None)
 
     # Finding ----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from registrar.lifecycle import key_facts, rotation
 from registrar.lifecycle.case import FINALIZER, Case, case_of
 from registrar.lifecycle.contracts import changed_statuses
 from registrar.lifecycle.diff import difference
@@ -101,7 +102,8 @@ def provide_key(case: Case) -> Effect | None:
 def look(case: Case) -> Effect | None:
     """What is unknown is read before anything is decided on it."""
     for gateway in case.gateways:
-        if not case.known(gateway) and case.usable(gateway):
+        known = case.known(gateway) and key_facts.second(case.view, gateway).state is not Live.UNKNOWN
+        if not known and case.usable(gateway):
             return ReadLive(gateway)
     return None
 
@@ -199,15 +201,22 @@ def settle_new(case: Case) -> Effect | None:
 
 RULES: tuple[Rule, ...] = (
     delete,
+    rotation.align,
     record,
     finalize,
     provide_key,
+    rotation.sync_secret,
     look,
     retire,
     revoke,
+    rotation.end_overlap,
+    rotation.make_key,
     reregister,
     publish_automatically,
     heal,
+    rotation.change_key,
+    rotation.advance,
+    rotation.tidy_secret,
     register_first,
     settle_new,
 )
@@ -238,6 +247,7 @@ def _waiting(case: Case) -> Effect:
         for gateway in case.gateways
         if not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
     ]
+    times += key_facts.times(case)
     later = [time for time in times if time > case.view.now]
     return Wait(until=min(later)) if later else Done()
 
@@ -249,13 +259,15 @@ def _anything_on(case: Case) -> bool:
 def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
     """The effect that takes the Client off one gateway; None when it is known to be off."""
     state = case.live(gateway).state
-    if state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED)):
+    second = key_facts.second(case.view, gateway).state
+    off = state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED))
+    if off and second in (Live.ABSENT, Live.FOREIGN):
         return None
     if gateway not in case.view.managed and case.usable(gateway):
         return None if why is Why.DELETED else Done()
     if not case.usable(gateway):
         return _stuck(case)
-    if state is Live.UNKNOWN:
+    if Live.UNKNOWN in (state, second):
         return ReadLive(gateway)
     return Unregister(gateway, why, f"taken off gateway {gateway}")
 
@@ -296,7 +308,7 @@ def _publish(case: Case, gateways: Iterable[str], why: Why) -> Effect | None:
             if not published.empty:
                 return Unregister(gateway, why, detail)
             continue
-        target = case.pushable(replace(wanted, registered_at=published.registered_at))
+        target = case.pushable(key_facts.carried(wanted, published))
         if any(entry.live for entry in target.contracts):
             return Push(gateway, target, why, detail)
     return None

@@ -51,7 +51,8 @@ class LiveFact:
 
     `digest` is the HMAC of the payload; it matches when it is the published snapshot's `hash`. `genuine` is False when the snapshot's seal
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
-    taken over. `since` (seconds since the epoch) is when the state was first seen.
+    taken over. `since` (seconds since the epoch) is when the state was first seen. `version` is the gateway's version under which it was found,
+    empty for the Client's own; `key` is the digest of the key that it has (see `KeyFact`).
     """
 
     state: Live = Live.UNKNOWN
@@ -59,6 +60,8 @@ class LiveFact:
     genuine: bool = True
     contracts: tuple[LiveContract, ...] = ()
     since: float = 0.0
+    version: str = ""
+    key: str = ""
 
 
 class Fault(StrEnum):
@@ -88,12 +91,31 @@ class KeyState(StrEnum):
     IN_USE = "InUse"
 
 
+class KeyRole(StrEnum):
+    """Which of the keys in a key Secret is meant."""
+
+    CURRENT = "Current"
+    NEXT = "Next"
+    PREVIOUS = "Previous"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFact:
-    """The key Secret's state, and when it was made (RFC 3339)."""
+    """The key Secret's state, and when the key was made (RFC 3339).
+
+    `current`, `next` and `previous` are keyed digests of the keys that the Secret holds, empty for none; they serve to compare and show nothing of a
+    key. `made_for` is the request that the current key was made for (see `rotation.request`). `previous_until` is the overlap's end in seconds since the
+    epoch. `outdated` says that the generated Secret is not as the spec wants it.
+    """
 
     state: KeyState
     created_at: str = ""
+    current: str = ""
+    next: str = ""
+    previous: str = ""
+    made_for: str = ""
+    previous_until: float = 0.0
+    outdated: bool = False
 
 
 class Why(StrEnum):
@@ -107,6 +129,10 @@ class Why(StrEnum):
     CORRECTED = "DriftCorrected"
     RETIRED = "Unregistered"
     DELETED = "Deleted"
+    KEY_ROTATED = "KeyRotated"
+    KEY_CHANGED = "KeyChanged"
+    KEY_REVOKED = "KeyRevoked"
+    OVERLAP_ENDED = "KeyOverlapEnded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +215,8 @@ class View:
 
     `settled_at` is when the Client's objects will have been quiet for the settle time. `live`, `faults`, `effected` and `missing_apis` are by
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
-    the wire form's fingerprint of each desired policy, by gateway and policy id.
+    the wire form's fingerprint of each desired policy, by gateway and policy id. `live` is what stands under the identity that the published
+    snapshot names, `second` what stands under the Client's other one.
     """
 
     now: float
@@ -209,6 +236,7 @@ class View:
     endpoints: Mapping[tuple[str, ApiRef], str] = field(default_factory=dict)
     grace: float = 10.0
     action_timeout: float = 600.0
+    second: Mapping[str, LiveFact] = field(default_factory=dict)
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -249,6 +277,66 @@ class Unregister:
     gateway: str
     why: Why
     detail: str = ""
+
+
+class Slot(StrEnum):
+    """Which registration of the Client a key goes to: the published one, its copy with the other key, or the free identity."""
+
+    MAIN = "Main"
+    SECOND = "Second"
+    FREE = "Free"
+
+
+@dataclass(frozen=True, slots=True)
+class PushKey:
+    """Have one registration carry the key of that role: what is live under the published identity, `target`'s contracts of it, with the key replaced.
+
+    Into the free identity it is the step of a rotation: the registration that was published so far becomes the second one.
+    """
+
+    gateway: str
+    target: Snapshot
+    slot: Slot
+    role: KeyRole
+    why: Why
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndOverlap:
+    """Take off the registration under the other identity, so that its key is dead; the published one stays."""
+
+    gateway: str
+    snapshot: Snapshot
+    why: Why = Why.OVERLAP_ENDED
+    detail: str = ""
+
+
+class SecretChange(StrEnum):
+    """What is changed in the key Secret, each in one write."""
+
+    SYNC = "Sync"
+    STAGE = "Stage"
+    SWAP = "Swap"
+    REPLACE = "Replace"
+    END = "End"
+    DROP_NEXT = "DropNext"
+    DROP_PREVIOUS = "DropPrevious"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSecret:
+    """Change the generated key Secret.
+
+    `SYNC` makes it what the spec wants. `STAGE` puts a fresh key beside the current one; `SWAP` makes that the current one, and the current one the
+    previous one until `until` (seconds since the epoch). `END` has a running overlap end at `until`. `REPLACE` makes a fresh key the current one; `keep`
+    is the key that a gateway still has, which then stays as the previous one. `request` says what a fresh key is made for.
+    """
+
+    change: SecretChange
+    request: str = ""
+    until: float = 0.0
+    keep: KeyRole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +380,9 @@ Effect = (
     | ReadLive
     | Push
     | Unregister
+    | PushKey
+    | EndOverlap
+    | UpdateSecret
     | WriteStatus
     | WriteContracts
     | DeleteSecret

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from registrar.lifecycle import actions
+from registrar.lifecycle import actions, key_actions, key_facts
 from registrar.lifecycle.case import Case, restored_with_unregister
 from registrar.lifecycle.model import KeyState, Live, Notice, Verdict, VerdictState, Why
 from registrar.lifecycle.phase import (
@@ -23,7 +23,7 @@ from registrar.lifecycle.phase import (
 )
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
-from registrar.resources.objects import REREGISTER, UNREGISTER
+from registrar.resources.objects import REREGISTER, UNREGISTER, VERBS
 from registrar.resources.reasons import Reason
 from registrar.resources.status import CHANGE_LOG, ClientStatus, LogEntry, Snapshot
 
@@ -36,7 +36,7 @@ def report(case: Case) -> ClientStatus:
     """The whole status as the facts stand."""
     view = case.view
     status = _tokens_of_birth(case, view.status)
-    status = _settle_action(case, status)
+    status = key_actions.settle(case, _settle_action(case, status))
     word = phase(case)
     shown = case.pending[:PENDING_SHOWN]
     return replace(
@@ -49,12 +49,14 @@ def report(case: Case) -> ClientStatus:
         identity=view.desired.identity,
         retired_by=_retired_by(case),
         secret_name=view.client.secret_name if view.key.state is KeyState.VALID else "",
-        key_created_at=view.key.created_at,
+        key_created_at=key_facts.created_at(view),
         gateways=tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway))),
         pending=shown,
         pending_truncated=len(case.pending) - len(shown),
         change_log=_change_log(case),
         contracts=_counts(case),
+        next_rotation_at=key_facts.next_rotation_at(view),
+        overlap_ends_at=key_facts.overlap_ends_at(case),
     )
 
 
@@ -64,8 +66,9 @@ def notices(case: Case) -> tuple[Notice, ...]:
         Notice(effected.why, effected.detail or f"{effected.why} on gateway {gateway}.")
         for gateway, effected in sorted(case.view.effected.items())
     ]
-    before, after = case.view.status, _settle_action(case, case.view.status)
-    for verb in (UNREGISTER, REREGISTER):
+    before, after = case.view.status, key_actions.settle(case, _settle_action(case, case.view.status))
+    made += key_facts.announced(case)
+    for verb in VERBS:
         old, new = before.action(verb), after.action(verb)
         if new.outcome and new.last_handled != old.last_handled:
             reason = {actions.SUCCEEDED: Reason.ACTION_SUCCEEDED, actions.FAILED: Reason.ACTION_FAILED}.get(
@@ -112,6 +115,7 @@ def _finish(case: Case, status: ClientStatus, outcome: str, message: str) -> Cli
     status = actions.finished(status, case.verb, case.token, outcome=outcome, message=message, at=case.now)
     if case.verb != UNREGISTER:
         return status
+    status = key_actions.superseded(case, status)
     other = status.action(REREGISTER).in_progress or actions.new_token(case.view.client, status, REREGISTER)
     if not other or status.action(UNREGISTER).started_at < status.action(REREGISTER).started_at:
         return status
@@ -150,6 +154,7 @@ def reached(case: Case) -> bool:
         case.anything_published
         and not case.pending
         and all(case.serves(gateway) or case.published[gateway].empty for gateway in case.gateways)
+        and key_facts.aligned(case)
     )
 
 
@@ -235,7 +240,9 @@ def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     registered, published = _registered(case, word), _published(case)
     ready, extra = _ready(case, word, blockers=(accepted, resolved, registered))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
-    return (ready, registered, published, accepted, resolved, *extra, *paused)
+    due = (_condition("KeyRotationDue", TRUE, Reason.KEY_ROTATION_DUE, reasons.KEY_ROTATION_DUE),)
+    coming = due if key_facts.due_soon(case.view) else ()
+    return (ready, registered, published, accepted, resolved, *extra, *paused, *coming)
 
 
 def _condition(type_: str, status: str, reason: str, message: str) -> Condition:

@@ -21,7 +21,11 @@ from registrar.resources.status import ClientStatus, ContractStatus
 
 REREGISTER = "reregister"
 UNREGISTER = "unregister"
-VERBS = (UNREGISTER, REREGISTER)
+ROTATE_KEY = "rotate-key"
+REVOKE_KEY = "revoke-key"
+KEY_VERBS = (REVOKE_KEY, ROTATE_KEY)
+"""The verbs about the key; of two new ones the first wins, because both end in a new key and only revoking can't wait."""
+VERBS = (UNREGISTER, REREGISTER, *KEY_VERBS)
 """The verbs that an annotation can ask for today; the first of several new ones wins."""
 
 
@@ -53,13 +57,23 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeySpec:
-    """`Client.spec.apiKey`: where the key is, and what the generated Secret carries."""
+    """`Client.spec.apiKey`: where the key is, and what the generated Secret carries.
+
+    `interval` and `overlap` are `rotation`'s, in seconds; both are 0 where there is none.
+    """
 
     source: str = "Generated"
     secret_name: str = ""
     secret_key: str = "apiKey"  # noqa: S105 - the name of an entry, not a secret
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    interval: float = 0.0
+    overlap: float = 0.0
+
+    @property
+    def generated(self) -> bool:
+        """Whether the operator makes the key and owns its Secret."""
+        return self.source == "Generated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +224,17 @@ class GrantObject:
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:
-    """A labelled Secret; `owner_uid` is the UID of the Client that controls it, or empty."""
+    """A labelled Secret; `owner_uid` is the UID of the Client that controls it, or empty.
+
+    Labels and annotations are kept only of a Secret that a Client owns: there they are the operator's business.
+    """
 
     meta: Meta
     owner_uid: str
     allowed: bool
     data: Mapping[str, bytes] = field(repr=False)
+    labels: tuple[tuple[str, str], ...] = field(repr=False, default=())
+    annotations: tuple[tuple[str, str], ...] = field(repr=False, default=())
 
 
 AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject

@@ -178,6 +178,7 @@ def view(
         live={name: absent() for name in names} if live is None else live,
         managed=frozenset(row.meta.name for row in found if row.mode == "Manage"),
         correcting=frozenset(row.meta.name for row in found if row.drift_mode == "Correct"),
+        second={name: absent() for name in names},
     )
     return replace(made, **changes)
 
