@@ -343,3 +343,22 @@ def test_a_scheduled_rotation(cluster: Cluster, namespace: str, operator: Operat
     found = cluster.wait_phase(namespace, "shop", "Registered")
     assert found["status"]["apiKey"]["createdAt"] > "2026-01-02"
     assert found["status"]["apiKey"]["nextRotationAt"] > found["status"]["apiKey"]["createdAt"]
+
+
+def test_a_version_that_somebody_wrote_into_the_status(cluster: Cluster, namespace: str) -> None:
+    """Fails when a status written by hand can have another registration taken off."""
+    key = registered(cluster, namespace)
+    theirs = {"organizationId": namespace, "clientId": "shop", "version": "9.9", "apiKey": f"{namespace}-theirs-theirs"}
+    ours = (cluster.registration(namespace, "shop") or {})["contracts"]
+    assert cluster.gateway_request("PUT", "/clients", {**theirs, "contracts": ours}).status < 300
+    forged = (cluster.get("Client", namespace, "shop") or {})["status"]["gateways"]
+    forged[0] |= {"version": "9.9", "second": {"hash": "0", "copyOf": "0"}}
+    assert (
+        cluster.patch("Client", namespace, "shop", {"status": {"gateways": forged}}, subresource="status").status < 300
+    )
+    cluster.delete("Client", namespace, "shop")
+    cluster.wait_gone("Client", namespace, "shop")
+    assert cluster.registration(namespace, "shop", "9.9") is not None
+    assert cluster.registration(namespace, "shop") is None
+    assert cluster.call(ORDERS, key) == 404
+    cluster.gateway_request("DELETE", f"/organizations/{namespace}/clients/shop/versions/9.9")

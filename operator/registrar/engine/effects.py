@@ -229,6 +229,10 @@ class Effects:
             found = await handle.driver.read(identity_of(identity, push.target.version), urgent=True)
             if found is not None and self.seals.digest(found) == self.gatherer.recorded(view.client, push.gateway).hash:
                 payload = without(found, push.target, api_key=found.api_key)
+        key = self.seals.key_digest(payload.api_key)
+        if memory.second.get(push.gateway, LiveFact()).key == key:
+            # No key is ever in two registrations: taking one off later would take the key of both.
+            await KeyEffects(self).take_off_second(view, push.gateway, push.target)
         before = memory.live.get(push.gateway, LiveFact()).digest
         memory.forget_live(push.gateway)
         await handle.driver.register(payload, urgent=push.surgery)
@@ -236,8 +240,8 @@ class Effects:
         digest = self.seals.digest(payload)
         snapshot = replace(push.target, hash=digest, registered_at=push.target.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
-        key = self.seals.key_digest(payload.api_key)
-        memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now, key=key))
+        seen = LiveFact(state=Live.OURS, digest=digest, since=now, version=push.target.version, key=key)
+        memory.saw(push.gateway, seen)
         memory.effected[push.gateway] = Effected(snapshot=snapshot, why=push.why, detail=push.detail, at=now)
         self._audit(view, push.gateway, push.why, before=before, after=digest, snapshot=snapshot)
 
@@ -247,7 +251,7 @@ class Effects:
             return
         memory = await self._fresh(view)
         before = memory.live.get(gateway, LiveFact())
-        recorded = self.gatherer.recorded(view.client, gateway)
+        recorded = KeyEffects(self).standing(view, gateway)
         await KeyEffects(self).take_off_second(view, gateway, recorded)
         if before.state is not Live.FOREIGN:
             memory.forget_live(gateway)
@@ -272,7 +276,9 @@ class Effects:
             memory.term = self.term()
         return memory
 
-    def _audit(self, view: View, gateway: str, verb: str, *, before: str, after: str, snapshot: Snapshot) -> None:
+    def _audit(
+        self, view: View, gateway: str, verb: str, *, before: str, after: str, snapshot: Snapshot, token: str = ""
+    ) -> None:
         client: ClientObject = view.client
         self.audit.effect(
             now=self.clock.now(),
@@ -284,4 +290,5 @@ class Effects:
             contracts=((f"{c.organization}/{c.api}/{c.version}", c.plan) for c in snapshot.contracts if c.live),
             before=before,
             after=after,
+            token=token,
         )

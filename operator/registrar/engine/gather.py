@@ -118,6 +118,11 @@ class Gatherer:
                 if known is not None and known.genuine:
                     memory.forget_live(snapshot.gateway)
                     memory.forget_second(snapshot.gateway)
+        for gateway, known in list(memory.live.items()):
+            if known.state is Live.OURS and not known.contracts and self.recorded(client, gateway).empty:
+                # It was read beside a snapshot that is not there any more, so it can't say what is published, nor under which identity.
+                memory.forget_live(gateway)
+                memory.forget_second(gateway)
         memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:

@@ -20,6 +20,7 @@ from registrar.errors import KubeConflict, KubeNotFound
 from registrar.gateways.base import Registration
 from registrar.kube.client import SECRETS
 from registrar.kube.secrets import KeySecret, key_secret_body, new_key
+from registrar.lifecycle.actions import token_digest
 from registrar.lifecycle.key_facts import created_at, main_role, other_version, suspected
 from registrar.lifecycle.model import (
     Effected,
@@ -33,7 +34,7 @@ from registrar.lifecycle.model import (
     UpdateSecret,
     View,
 )
-from registrar.resources.objects import SecretObject
+from registrar.resources.objects import KEY_VERBS, SecretObject
 from registrar.resources.status import IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
 from registrar.seam import Site
@@ -160,6 +161,15 @@ class KeyEffects:
         genuine = recorded.empty or self.hands.seals.genuine(recorded, uid=view.client.meta.uid)
         return not genuine or suspected(view, recorded.gateway)
 
+    def standing(self, view: View, gateway: str) -> Snapshot:
+        """What is published there by our own word; else an empty snapshot under the identity that was found, whatever a status claims."""
+        hands, uid = self.hands, view.client.meta.uid
+        recorded = hands.gatherer.recorded(view.client, gateway)
+        if recorded.empty or hands.seals.genuine(recorded, uid=uid):
+            return recorded
+        found = hands.memory.of(uid).live.get(gateway, LiveFact())
+        return Snapshot(gateway=gateway, version=found.version)
+
     async def read_both(self, gathered: Gathered, gateway: str) -> None:
         """Read both identities. Without a snapshot of ours the one that has the current key is the published one."""
         hands, view = self.hands, gathered.view
@@ -215,7 +225,7 @@ class KeyEffects:
         await handle.driver.register(payload, urgent=True)
         now = hands.clock.now()
         digest, key = hands.seals.digest(payload), hands.seals.key_digest(payload.api_key)
-        seen = LiveFact(state=Live.OURS, digest=digest, since=now, key=key)
+        seen = LiveFact(state=Live.OURS, digest=digest, since=now, version=version, key=key)
         same = recorded.empty or recorded.contracts == published.contracts
         snapshot = self._after(push, same=same, before=before, digest=digest, version=version)
         if push.slot is Slot.FREE:
@@ -227,7 +237,9 @@ class KeyEffects:
         else:
             memory.saw(push.gateway, seen)
         self._effected(view, memory, push, snapshot, now=now)
-        hands._audit(view, push.gateway, push.why, before=before.digest, after=digest, snapshot=snapshot)
+        hands._audit(
+            view, push.gateway, push.why, before=before.digest, after=digest, snapshot=snapshot, token=_token(view)
+        )
 
     async def _live_payload(
         self, gathered: Gathered, push: PushKey, handle: Handle, identity: IdentityStatus
@@ -277,7 +289,9 @@ class KeyEffects:
         left = replace(end.snapshot, second_hash="", second_for="")
         snapshot = hands.seals.seal(left, uid=view.client.meta.uid)
         memory.effected[end.gateway] = Effected(snapshot=snapshot, why=end.why, detail=end.detail, at=hands.clock.now())
-        hands._audit(view, end.gateway, end.why, before=before, after=snapshot.hash, snapshot=snapshot)
+        hands._audit(
+            view, end.gateway, end.why, before=before, after=snapshot.hash, snapshot=snapshot, token=_token(view)
+        )
 
     async def take_off_second(self, view: View, gateway: str, recorded: Snapshot, *, always: bool = False) -> None:
         """Take off what stands under the other identity, where something of ours does."""
@@ -291,6 +305,12 @@ class KeyEffects:
         other = other_version(recorded.version, identity.version)
         await hands._handle(gateway).driver.unregister(identity_of(identity, other), urgent=True)
         memory.saw_second(gateway, LiveFact(state=Live.ABSENT, since=hands.clock.now()))
+
+
+def _token(view: View) -> str:
+    """The short hash of the token that asked for another key; empty when nobody did."""
+    actions = (view.status.action(verb) for verb in KEY_VERBS)
+    return next((token_digest(action.in_progress) for action in actions if action.in_progress), "")
 
 
 def second_fact(

@@ -195,4 +195,6 @@ def times(case: Case) -> list[float]:
     moments = [_announced_from(view), _rotates_at(view)]
     if overlapping(case):
         moments.append(_overlap_end(view))
+    if case.key_verb and not case.settled:
+        moments.append(view.settled_at)
     return [moment for moment in moments if moment != float("inf")]

@@ -88,10 +88,11 @@ def test_the_intent_comes_first() -> None:
 
 
 def test_a_token_waits_for_the_settle_time() -> None:
-    """Fails when a token is acted on while the Client's objects still arrive."""
+    """Fails when nobody comes back when the Client has settled, or a token is acted on while the Client's objects still arrive."""
     made = replace(seen(ask="rotate-key", begun=False), settled_at=NOW + 1)
     assert not isinstance(next_up(made), UpdateSecret)
     assert decide(made).status.action("rotate-key").in_progress == ""
+    assert NOW + 1 in key_facts.times(case_of(made))
 
 
 def test_a_rotation_stages_its_key() -> None:
