@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from registrar.clock import Clock
 from registrar.engine.audit import Audit
 from registrar.engine.gather import Gathered, Gatherer
+from registrar.engine.identities import Identities
 from registrar.engine.key_effects import KeyEffects
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle, Pool
@@ -197,8 +198,8 @@ class Effects:
         identity, recorded = view.desired.identity, self.gatherer.recorded(view.client, gateway)
         if identity is None:
             return
-        if KeyEffects(self).both(view, recorded):
-            await KeyEffects(self).read_both(gathered, gateway)
+        if Identities(self).both(view, recorded):
+            await Identities(self).read_both(gathered, gateway)
             return
         found = await self._handle(gateway).driver.read(
             identity_of(identity, recorded.version), urgent=view.client.meta.deleting
@@ -251,7 +252,7 @@ class Effects:
             return
         memory = await self._fresh(view)
         before = memory.live.get(gateway, LiveFact())
-        recorded = KeyEffects(self).standing(view, gateway)
+        recorded = Identities(self).standing(view, gateway)
         await KeyEffects(self).take_off_second(view, gateway, recorded)
         if before.state is not Live.FOREIGN:
             memory.forget_live(gateway)

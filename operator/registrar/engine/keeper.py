@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from registrar.clock import Clock, Jitter
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
-from registrar.engine.key_effects import second_changed
+from registrar.engine.identities import second_changed
 from registrar.engine.memory import Memory
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue

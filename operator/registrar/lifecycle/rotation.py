@@ -57,7 +57,8 @@ def align(case: Case) -> Effect | None:
             continue
         if not wanted or not case.serves(gateway) or wanted == case.live(gateway).key:
             continue
-        lagging = snapshot.second_for != snapshot.hash
+        # Paused, it follows only to lose what the published one has lost: nothing is put back.
+        lagging = snapshot.second_for != snapshot.hash and (fact.state is Live.OURS or not view.client.paused)
         if lagging or (not view.client.paused and _second_differs(case, gateway, wanted)):
             detail = f"the registration with the other key on gateway {gateway} follows"
             return PushKey(gateway, _copied(case, snapshot), Slot.SECOND, role, Why.HEALED, detail)

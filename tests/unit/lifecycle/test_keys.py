@@ -339,6 +339,14 @@ FOLLOWS: dict[str, tuple[dict[str, Any], bool]] = {
     "changed, observed": ({"second": {"default": ours("else", key="k0")}, "correcting": frozenset()}, False),
     "gone, paused": ({"second": {"default": absent()}, "client": {"paused": True}}, False),
     "behind, paused": ({"snapshot": OVERLAP | {"second_for": "older"}, "client": {"paused": True}}, True),
+    "behind and gone, paused": (
+        {
+            "snapshot": OVERLAP | {"second_for": "older"},
+            "second": {"default": absent()},
+            "client": {"paused": True},
+        },
+        False,
+    ),
     "foreign": ({"second": {"default": foreign()}}, False),
     "unreachable": ({"second": {"default": absent()}, "faults": {"default": fault()}}, False),
     "the published one is not there": ({"second": {"default": absent()}, "live": {"default": absent()}}, False),
