@@ -26,12 +26,15 @@ FAULT_FILE = "FAULT_FILE"
 
 
 def _planned(site: Site, subject: str) -> str:
-    """The fault for this call; empty when there is none. A fault that is taken is used up."""
+    """The fault for this call; empty when there is none. A fault that is taken is used up; `skip` lets so many calls pass before it."""
     file = Path(os.environ[FAULT_FILE])
     if not file.exists():
         return ""
     plan = json.loads(file.read_text())
     if plan["site"] != site or not subject.startswith(plan["subject"]):
+        return ""
+    if plan.get("skip", 0) > 0:
+        file.write_text(json.dumps({**plan, "skip": plan["skip"] - 1}))
         return ""
     file.unlink()
     return str(plan["mode"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from registrar.engine.gather import KEY_PATTERN
+from registrar.engine.key_secret import read_keys
 from registrar.engine.rendering import Seals
 from registrar.engine.store import Store
 from registrar.resources.objects import ClientObject
@@ -48,6 +48,5 @@ def _reserve_key(store: Store, client: ClientObject, status: Mapping[str, Any], 
     secret = store.secret(client.meta.namespace, client.secret_name)
     if secret is None or not isinstance(recorded, Mapping) or recorded.get("secretName") != client.secret_name:
         return
-    key = secret.data.get(client.api_key.secret_key, b"").decode("ascii", "replace")
-    if KEY_PATTERN.fullmatch(key):
-        store.reserve_key(seals.key_digest(key), client.meta.uid)
+    texts = read_keys(secret, client.api_key).keys.texts
+    store.reserve_keys((seals.key_digest(key) for key in texts.values()), client.meta.uid)

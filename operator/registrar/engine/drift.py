@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from registrar.clock import Clock
 from registrar.engine.foreign import count_foreign
 from registrar.engine.gather import Gatherer
+from registrar.engine.identities import second_changed
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.pool import Handle
 from registrar.engine.queue import Key, WorkQueue
@@ -51,6 +52,7 @@ class Expected:
     identity: Identity
     memory: ClientMemory
     before: LiveFact
+    own_version: str
 
     @property
     def listed_as(self) -> str:
@@ -102,8 +104,10 @@ class Drift:
         _, organization, client_id, version = identity
         if gateway.block(organization=organization, client_id=client_id, version=version) is not None:
             return None
-        found = Identity(organization=organization, client_id=client_id, version=version)
-        return Expected(key, client, found, memory, memory.live[self.name])
+        before = memory.live[self.name]
+        # Since a rotation the Client may stand under its other identity.
+        found = Identity(organization=organization, client_id=client_id, version=before.version or version)
+        return Expected(key, client, found, memory, before, own_version=version)
 
     async def _read(self, expected: Expected, handle: Handle, *, sentinel: bool = False) -> bool:
         """Read one Client back; what differs from what was known goes into memory and the Client into the queue. False when it is gone."""
@@ -116,6 +120,7 @@ class Drift:
         if memory.live.get(self.name) is not before or current is None:
             # A pass over the Client changed the gateway while we read: what we saw is of no use.
             return True
+        await self._read_second(expected, current, handle)
         if found is not None and before.state is Live.OURS and self.seals.digest(found) == before.digest:
             return True
         recorded = self.gatherer.recorded(current, self.name)
@@ -127,16 +132,27 @@ class Drift:
             found,
             recorded=recorded,
             uid=current.meta.uid,
-            api_key=self.gatherer.key_of(current),
+            api_key=self.gatherer.key_of(current, recorded),
             seals=self.seals,
             now=self.clock.now(),
         )
         if (seen.state, seen.digest) != (before.state, before.digest):
-            memory.saw(self.name, seen)
+            memory.saw(self.name, replace(seen, version=before.version))
             if seen.digest != recorded.hash:
                 self.metrics.drift(self.name, "found")
             self.queue.add(expected.key)
         return seen.state is not Live.ABSENT
+
+    async def _read_second(self, expected: Expected, current: ClientObject, handle: Handle) -> None:
+        """Read the other identity back while an overlap lasts."""
+        if expected.memory.second.get(self.name, LiveFact()).state is not Live.OURS:
+            return
+        recorded = self.gatherer.recorded(current, self.name)
+        own = replace(expected.identity, version=expected.own_version)
+        if recorded.second_hash and await second_changed(
+            expected.memory, identity=own, recorded=recorded, handle=handle, seals=self.seals, now=self.clock.now()
+        ):
+            self.queue.add(expected.key)
 
     # All of them --------------------------------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from registrar.clock import Clock
-from registrar.engine.accounts import KEY_ADOPTED, KEY_CREATED, KEY_DELETED, KEY_RESTORED, Accounts
+from registrar.engine.accounts import KEY_DELETED, Accounts
 from registrar.engine.audit import Audit
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gathered, Gatherer
+from registrar.engine.identities import Identities
+from registrar.engine.key_effects import KeyEffects
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Debt, Ledger
 from registrar.engine.pool import Handle, Pool
@@ -26,28 +27,32 @@ from registrar.engine.source import Ingest
 from registrar.engine.surgery import edited
 from registrar.errors import GatewayUnreachable, KubeConflict, KubeNotFound
 from registrar.gateways.base import Registration, WirePolicy
-from registrar.kube.client import CLIENTS, CONTRACTS, SECRETS, KubeClient
+from registrar.kube.client import CLIENTS, CONTRACTS, KubeClient
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
-from registrar.kube.secrets import KeySecret, delete_key_secret, key_secret_body, new_key, own_key_secret, replace_key
+from registrar.kube.secrets import delete_key_secret, own_key_secret
 from registrar.kube.status import StatusWriter
 from registrar.lifecycle.announce import contract_notices
+from registrar.lifecycle.key_facts import main_role, other_version, second, second_role
 from registrar.lifecycle.model import (
     AddFinalizer,
     AdoptKey,
     Decision,
     DeleteSecret,
     Effected,
+    EndOverlap,
     EnsureSecret,
     Live,
     LiveFact,
     Push,
+    PushKey,
     ReadLive,
     RecordOwed,
     ReleaseSecret,
     RemoveFinalizer,
     TakeSecret,
     Unregister,
+    UpdateSecret,
     View,
     Why,
     WriteContracts,
@@ -56,8 +61,7 @@ from registrar.lifecycle.model import (
 from registrar.lifecycle.recover import FOUND
 from registrar.metrics import Metrics
 from registrar.resources import reasons
-from registrar.resources.objects import ClientObject, ContractObject
-from registrar.resources.parse import may_be_read
+from registrar.resources.objects import ContractObject
 from registrar.resources.reasons import Reason
 from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
@@ -96,9 +100,15 @@ class Effects:
             case AddFinalizer():
                 await self._add_finalizer(view)
             case EnsureSecret():
-                await self._ensure_secret(view)
+                await KeyEffects(self).ensure_secret(view)
             case AdoptKey(gateway=gateway):
-                await self._adopt_key(view, gateway)
+                await KeyEffects(self).adopt_key(view, gateway)
+            case UpdateSecret() as update:
+                await KeyEffects(self).update_secret(view, update)
+            case PushKey() as push_key:
+                await KeyEffects(self).push_key(gathered, push_key)
+            case EndOverlap() as end:
+                await KeyEffects(self).end_overlap(view, end)
             case ReadLive(gateway=gateway):
                 await self._read(gathered, gateway)
             case Push() as push:
@@ -130,90 +140,6 @@ class Effects:
         )  # fmt: skip
         self.ingest.own_write("Client", raw)
         self.memory.of(meta.uid).term = self.term()
-
-    async def _ensure_secret(self, view: View) -> None:
-        live_key = await self._live_key(view)
-        await self._create_secret(view, live_key or new_key(), verb=KEY_RESTORED if live_key else KEY_CREATED)
-
-    async def _adopt_key(self, view: View, gateway: str) -> None:
-        """Take over the key that the gateway has; one that another Client holds by now is left alone."""
-        client, identity = view.client, view.desired.identity
-        memory = self.memory.of(client.meta.uid)
-        if identity is None:
-            return
-        found = await self._handle(gateway).driver.read(identity_of(identity))
-        if found is not None:
-            digest = self.seals.key_digest(found.api_key)
-            if self.ingest.store.reserve_key(digest, client.meta.uid) != client.meta.uid:
-                memory.live[gateway] = replace(memory.live[gateway], adoptable=False)
-                return
-            secret = self.ingest.store.secret(client.meta.namespace, client.secret_name)
-            if secret is None:
-                await self._create_secret(view, found.api_key, verb=KEY_ADOPTED)
-            else:
-                with self.accounts.key(view, KEY_ADOPTED):
-                    raw = await replace_key(
-                        self.kube, namespace=client.meta.namespace, name=client.secret_name,
-                        resource_version=secret.meta.resource_version, entry=client.api_key.secret_key, key=found.api_key,
-                    )  # fmt: skip
-                self.ingest.own_write("Secret", raw)
-        memory.forget_live(gateway)
-
-    async def _create_secret(self, view: View, key: str, *, verb: str) -> None:
-        client = view.client
-        identity = view.desired.identity
-        handle = self.pool.handle(identity.gateway) if identity is not None else None
-        body = key_secret_body(
-            KeySecret(
-                name=client.secret_name,
-                namespace=client.meta.namespace,
-                client_name=client.meta.name,
-                client_uid=client.meta.uid,
-                entry=client.api_key.secret_key,
-                labels=dict(client.api_key.labels),
-                annotations=dict(client.api_key.annotations),
-                base_url=self._base_url(identity) if handle is not None else "",
-            ),
-            key=key,
-        )
-        try:
-            with self.accounts.key(view, verb):
-                raw = await self.kube.create(
-                    SECRETS, namespace=client.meta.namespace, body=body, site=Site.SECRET_CREATE
-                )
-        except KubeConflict:
-            # It exists, made by somebody else or by a call of ours whose answer was lost: what it is decides.
-            raw = await self._existing_secret(client)
-        self.ingest.own_write("Secret", raw)
-
-    async def _existing_secret(self, client: ClientObject) -> dict[str, Any]:
-        """The Secret that has the name of the key's; its data only if it is this Client's or may be used, so that no name opens a Secret to us."""
-        namespace, name = client.meta.namespace, client.secret_name
-        raw = await self.kube.get(SECRETS, namespace=namespace, name=name, metadata_only=True)
-        if not may_be_read(raw, owner_uid=client.meta.uid):
-            return raw
-        return await self.kube.get(SECRETS, namespace=namespace, name=name)
-
-    def _base_url(self, identity: IdentityStatus | None) -> str:
-        gateway = self.gatherer_gateway(identity.gateway) if identity is not None else None
-        return gateway or ""
-
-    def gatherer_gateway(self, name: str) -> str:
-        """The base URL of calls on that gateway; empty when it is not known."""
-        found = self.ingest.store.gateway(name)
-        return found.public_endpoint if found is not None else ""
-
-    async def _live_key(self, view: View) -> str:
-        """The key that a gateway still has for this Client, so that a deleted Secret comes back with the same one."""
-        for snapshot in view.status.gateways:
-            if snapshot.empty or view.desired.identity is None:
-                continue
-            if not self.seals.genuine(snapshot, uid=view.client.meta.uid):
-                continue
-            found = await self._handle(snapshot.gateway).driver.read(identity_of(view.desired.identity))
-            if found is not None and self.seals.digest(found) == snapshot.hash:
-                return found.api_key
-        return ""
 
     async def _write_status(self, view: View, decision: Decision) -> None:
         client, memory = view.client, self.memory.of(view.client.meta.uid)
@@ -317,27 +243,35 @@ class Effects:
         view, identity = gathered.view, gathered.view.desired.identity
         if identity is None:
             return
-        client = view.client
+        client, seals = view.client, self.seals
         for gateway in gateways:
             recorded = self.gatherer.recorded(client, gateway)
-            genuine = not recorded.empty and self.seals.genuine(recorded, uid=client.meta.uid)
-            debt = Debt(
-                uid=client.meta.uid,
-                client=f"{client.meta.namespace}/{client.meta.name}",
-                identity=identity_of(identity),
-                key_digest=self.seals.key_digest(gathered.api_key) if gathered.api_key else "",
-                hash=recorded.hash if genuine else "",
-            )
-            await self.ledger.record(gateway, debt)
-            self.audit.effect(
-                now=self.clock.now(),
-                client=debt.client,
-                uid=debt.uid,
-                gateway=gateway,
-                verb=Why.DELETED,
-                outcome="Owed",
-                before=debt.hash,
-            )
+            genuine = not recorded.empty and seals.genuine(recorded, uid=client.meta.uid)
+            other = other_version(recorded.version, identity.version)
+            hashes = {recorded.version: recorded.hash, other: recorded.second_hash}
+            for version, digest in hashes.items():
+                if version == other and not recorded.second_hash and Live.OURS is not second(view, gateway).state:
+                    continue
+                role = main_role(view.key, recorded) if version == recorded.version else second_role(view.key)
+                key = gathered.keys.of(role)
+                debt = Debt(
+                    uid=client.meta.uid,
+                    client=f"{client.meta.namespace}/{client.meta.name}",
+                    identity=identity_of(identity, version),
+                    key_digest=seals.key_digest(key) if key else "",
+                    hash=digest if genuine else "",
+                )
+                await self.ledger.record(gateway, debt)
+                self.audit.effect(
+                    now=self.clock.now(),
+                    client=debt.client,
+                    uid=debt.uid,
+                    gateway=gateway,
+                    identity=str(debt.identity),
+                    verb=Why.DELETED,
+                    outcome="Owed",
+                    before=debt.hash,
+                )
 
     async def _remove_finalizer(self, view: View) -> None:
         meta = view.client.meta
@@ -359,12 +293,17 @@ class Effects:
 
     async def _read(self, gathered: Gathered, gateway: str) -> None:
         view = gathered.view
-        if view.desired.identity is None:
+        identity, recorded = view.desired.identity, self.gatherer.recorded(view.client, gateway)
+        if identity is None:
+            return
+        if Identities(self).both(view, recorded):
+            await Identities(self).read_both(gathered, gateway)
             return
         found = await self._handle(gateway).driver.read(
-            identity_of(view.desired.identity), urgent=view.client.meta.deleting
+            identity_of(identity, recorded.version), urgent=view.client.meta.deleting
         )
-        self.memory.of(view.client.meta.uid).saw(gateway, self._fact(gathered, gateway, found))
+        seen = replace(self._fact(gathered, gateway, found), version=recorded.version)
+        self.memory.of(view.client.meta.uid).saw(gateway, seen)
 
     def _fact(self, gathered: Gathered, gateway: str, found: Registration | None) -> LiveFact:
         client = gathered.view.client
@@ -375,6 +314,7 @@ class Effects:
             api_key=gathered.api_key,
             seals=self.seals,
             now=self.clock.now(),
+            other_keys=gathered.keys.texts.values(),
         )
 
     async def _push(self, gathered: Gathered, push: Push) -> None:
@@ -389,13 +329,20 @@ class Effects:
             # Unknown from here on: what can't be sent for want of something may be so because the gateway has changed, and is read again.
             memory.forget_live(push.gateway)
             payload, sent = await self._payload(gathered, push, identity, handle)
+            if memory.second.get(push.gateway, LiveFact()).key == self.seals.key_digest(payload.api_key):
+                # No key is ever in two registrations: taking one off later would take the key of both.
+                await KeyEffects(self).take_off_second(view, push.gateway, push.target)
             await handle.driver.register(payload, urgent=push.why is Why.REVOKED)
         now = self.clock.now()
         digest = self.seals.digest(payload)
         snapshot = replace(sent, hash=digest, registered_at=sent.registered_at or timestamp(now))
         snapshot = self.seals.seal(snapshot, uid=view.client.meta.uid)
-        memory.saw(push.gateway, LiveFact(state=Live.OURS, digest=digest, since=now))
-        asked = self.accounts.worked(view, memory, push.why, snapshot, before=before)
+        key = self.seals.key_digest(payload.api_key)
+        seen = LiveFact(state=Live.OURS, digest=digest, since=now, version=push.target.version, key=key)
+        memory.saw(push.gateway, seen)
+        asked = self.accounts.worked(
+            view, memory, push.why, snapshot, before=before, identity=str(identity_of(identity, push.target.version))
+        )
         if not (push.quiet and snapshot == self.gatherer.recorded(view.client, push.gateway)):
             memory.effected[push.gateway] = Effected(
                 snapshot=snapshot, why=push.why, detail=push.detail, at=now, by=asked.words
@@ -413,7 +360,7 @@ class Effects:
         """
         config_of, target = self.gatherer.config_of, push.target
         if push.surgery and push.base is not None:
-            found = await handle.driver.read(identity_of(identity), urgent=push.why is Why.REVOKED)
+            found = await handle.driver.read(identity_of(identity, target.version), urgent=push.why is Why.REVOKED)
             if found is not None and self.seals.digest(found) == push.base.hash:
                 edit = edited(
                     found, before=push.base, target=target, render=lambda policy: wire_policy(policy, config_of)
@@ -424,7 +371,7 @@ class Effects:
         payload = registration(
             target,
             identity=identity,
-            api_key=gathered.api_key,
+            api_key=gathered.keys.of(main_role(gathered.view.key, target)),
             config_of=config_of,
             kept={key: wire for key, wire in kept.items() if key in lacking},
         )
@@ -438,7 +385,7 @@ class Effects:
     ) -> dict[str, WirePolicy]:
         """The policies of `target` as the gateway still has them, by id: those of what was last published, and those that only the gateway knows."""
         recorded = self.gatherer.written(gathered.view.client).get(target.gateway)
-        found = await handle.driver.read(identity_of(identity))
+        found = await handle.driver.read(identity_of(identity, target.version))
         if found is None:
             return {}
         prints = by_fingerprint(found)
@@ -463,15 +410,20 @@ class Effects:
         if view.desired.identity is None:
             return
         memory = await self._fresh(view)
-        before = memory.live.get(gateway, LiveFact()).digest
+        before = memory.live.get(gateway, LiveFact())
+        recorded = Identities(self).standing(view, gateway)
         empty = Snapshot(gateway=gateway)
-        memory.forget_live(gateway)
-        with self.accounts.attempt(view, memory, unregister.why, empty, before=before):
-            await self._handle(gateway).driver.unregister(identity_of(view.desired.identity), urgent=True)
+        identity = identity_of(view.desired.identity, recorded.version)
+        with self.accounts.attempt(view, memory, unregister.why, empty, before=before.digest, identity=str(identity)):
+            await KeyEffects(self).take_off_second(view, gateway, recorded)
+            if before.state is not Live.FOREIGN:
+                memory.forget_live(gateway)
+                await self._handle(gateway).driver.unregister(identity, urgent=True)
         now = self.clock.now()
-        memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
+        if before.state is not Live.FOREIGN:
+            memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
         kept = empty if unregister.keeps is None else unregister.keeps
-        asked = self.accounts.worked(view, memory, unregister.why, empty, before=before)
+        asked = self.accounts.worked(view, memory, unregister.why, empty, before=before.digest, identity=str(identity))
         memory.effected[gateway] = Effected(
             snapshot=kept, why=unregister.why, detail=unregister.detail, at=now, by=asked.words
         )

@@ -7,7 +7,6 @@ What this module deliberately does not do: decide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ import orjson
 
 from registrar.clock import Clock
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.key_secret import Keys, outdated, read_keys
 from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Ledger
 from registrar.engine.policy_facts import PolicyFacts
@@ -25,25 +25,34 @@ from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
 from registrar.lifecycle.chain import config_digest
 from registrar.lifecycle.desired import desired
-from registrar.lifecycle.model import Access, Desired, Fault, GatewayFault, KeyFact, KeyState, Live, Objects, View
+from registrar.lifecycle.key_facts import main_role
+from registrar.lifecycle.model import (
+    Access,
+    Desired,
+    Fault,
+    GatewayFault,
+    KeyFact,
+    KeyRole,
+    KeyState,
+    Live,
+    Objects,
+    View,
+)
 from registrar.resources.objects import ApiRef, ClientObject, ContractObject, GatewayObject, SecretObject
 from registrar.resources.parse import REFERRING
 from registrar.resources.status import ClientStatus, IdentityStatus, PublishedPolicy, Snapshot
-from registrar.resources.times import timestamp
-
-KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,128}")
-"""What every API key must match as a whole: the gateway keeps keys and internal ids in one map (design section 3, Keys)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A view, with the key that must not be part of it."""
+    """A view, with the keys that must not be part of it."""
 
     view: View
     api_key: str
+    keys: Keys
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """Without the keys."""
         return f"Gathered({self.view.client.meta.namespace}/{self.view.client.meta.name})"
 
 
@@ -83,7 +92,7 @@ class Gatherer:
         memory = self._memory.of(client.meta.uid)
         status = client.status
         self._verify(client, status, memory)
-        key, api_key = self._key(client)
+        key, keys = self._key(client, memory)
         now = self._clock.now()
         effected = dict(memory.effected)
         snapshots = (*status.gateways, *(change.snapshot for change in effected.values()))
@@ -118,7 +127,7 @@ class Gatherer:
             status=status,
             desired=wanted,
             contracts=contracts,
-            key=key,
+            key=replace(key, outdated=self._outdated(client, wanted)),
             live=dict(memory.live),
             faults={**self._standing(names, memory, now=now), **faults},
             effected=effected,
@@ -138,8 +147,9 @@ class Gatherer:
             askers=self._arrivals.askers(client_key),
             adopting=frozenset(n for n in names if n in gateways and client.meta.namespace in gateways[n].adoption),
             owed=self._ledger.gateways_of(client.meta.uid) if client.meta.deleting else frozenset(),
+            second=dict(memory.second),
         )
-        return Gathered(view=view, api_key=api_key)
+        return Gathered(view=view, api_key=keys.of(KeyRole.CURRENT), keys=keys)
 
     def _verify(self, client: ClientObject, status: ClientStatus, memory: ClientMemory) -> None:
         """A snapshot that is not ours was written by somebody else since: what the gateway has must be read again."""
@@ -150,11 +160,12 @@ class Gatherer:
                 known = memory.live.get(snapshot.gateway)
                 if known is not None and known.genuine:
                     memory.forget_live(snapshot.gateway)
+                    memory.forget_second(snapshot.gateway)
         for name, fact in list(memory.live.items()):
             # Read while a status told of it: what exactly is there was of no interest then. Now it is the only witness.
-            wiped = status.snapshot(name).empty and name not in memory.effected
-            if wiped and fact.state is Live.OURS and not fact.contracts:
+            if fact.state is Live.OURS and not fact.contracts and self.recorded(client, name).empty:
                 memory.forget_live(name)
+                memory.forget_second(name)
         memory.verified = client.status_blob
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:
@@ -200,35 +211,58 @@ class Gatherer:
                 faults[name] = memory.fault(name, Fault.UNREACHABLE, now=now)
         return faults
 
-    def _key(self, client: ClientObject) -> tuple[KeyFact, str]:
-        """The state of the key Secret, and the key when it may be used."""
+    def _key(self, client: ClientObject, memory: ClientMemory) -> tuple[KeyFact, Keys]:
+        """The state of the key Secret, and the keys when they may be used.
+
+        Reserved are all keys of the Secret, and those that a gateway still has for this Client.
+        """
         secret = self._store.secret(client.meta.namespace, client.secret_name)
         if secret is None:
-            return KeyFact(KeyState.MISSING), ""
-        generated = client.api_key.source == "Generated"
-        if not generated and not secret.allowed:
-            # Known by its name only (see `effects`): to this Client it is as good as not there.
-            return KeyFact(KeyState.MISSING), ""
-        if generated and secret.owner_uid != client.meta.uid:
-            return KeyFact(self._left(client, secret)), ""
-        key = _key_text(secret, client.api_key.secret_key)
-        if not KEY_PATTERN.fullmatch(key):
-            return KeyFact(KeyState.INVALID), ""
-        owner = self._store.reserve_key(self._seals.key_digest(key), client.meta.uid)
-        if owner != client.meta.uid:
-            return KeyFact(KeyState.IN_USE), ""
-        return KeyFact(KeyState.VALID, created_at=timestamp(secret.meta.created_at) if generated else ""), key
+            return KeyFact(KeyState.MISSING), Keys()
+        if not client.api_key.generated and not secret.allowed:
+            # Known by its name only (see `key_effects`): to this Client it is as good as not there.
+            return KeyFact(KeyState.MISSING), Keys()
+        if client.api_key.generated and secret.owner_uid != client.meta.uid:
+            return KeyFact(self._left(client, secret)), Keys()
+        found = read_keys(secret, client.api_key)
+        digests = {role: self._seals.key_digest(text) for role, text in found.keys.texts.items()}
+        live = [fact.key for fact in (*memory.live.values(), *memory.second.values())]
+        held = self._store.reserve_keys((*digests.values(), *live), client.meta.uid)
+        usable = {role: digest for role, digest in digests.items() if digest in held}
+        fact = KeyFact(
+            KeyState.VALID,
+            created_at=found.created_at,
+            current=usable.get(KeyRole.CURRENT, ""),
+            next=usable.get(KeyRole.NEXT, ""),
+            previous=usable.get(KeyRole.PREVIOUS, ""),
+            made_for=found.made_for,
+            previous_until=found.previous_until,
+        )
+        if KeyRole.CURRENT not in digests:
+            return replace(fact, state=KeyState.INVALID), found.keys.only(usable)
+        if KeyRole.CURRENT not in usable:
+            return replace(fact, state=KeyState.IN_USE), found.keys.only(usable)
+        return fact, found.keys.only(usable)
+
+    def _outdated(self, client: ClientObject, wanted: Desired) -> bool:
+        """Whether the generated Secret is not as the spec wants it."""
+        secret = self._store.secret(client.meta.namespace, client.secret_name)
+        if secret is None or not client.api_key.generated or wanted.identity is None:
+            return False
+        return outdated(secret, client, base_url=self.base_url(wanted.identity.gateway))
+
+    def base_url(self, gateway: str) -> str:
+        """Where calls go on that gateway; empty when it is not known."""
+        found = self._store.gateway(gateway)
+        return found.public_endpoint if found is not None else ""
 
     def _left(self, client: ClientObject, secret: SecretObject) -> KeyState:
         """Whether we made the Secret for an object that is gone: a former one of the same name, or one that was to leave it (`Retain`)."""
         if not secret.managed or self._store.client_by_uid(secret.owner_uid) is not None:
             return KeyState.NOT_OWNED
         ours = secret.owner_name in ("", client.meta.name)
-        return (
-            KeyState.LEFT
-            if ours and KEY_PATTERN.fullmatch(_key_text(secret, client.api_key.secret_key))
-            else KeyState.NOT_OWNED
-        )
+        usable = bool(read_keys(secret, client.api_key).keys.of(KeyRole.CURRENT))
+        return KeyState.LEFT if ours and usable else KeyState.NOT_OWNED
 
     def _fingerprints(self, wanted: Desired, memory: ClientMemory) -> dict[tuple[str, str], str]:
         """The wire forms of what is desired, made only where a registration is to be taken over."""
@@ -256,9 +290,10 @@ class Gatherer:
             if (url := handle.endpoints.get(api)) is not None
         }
 
-    def key_of(self, client: ClientObject) -> str:
-        """The key that the Client has now; empty when there is none that may be used."""
-        return self._key(client)[1]
+    def key_of(self, client: ClientObject, published: Snapshot) -> str:
+        """The key that the published registration should carry; empty when there is none that may be used."""
+        fact, keys = self._key(client, self._memory.of(client.meta.uid))
+        return keys.of(main_role(fact, published))
 
     def written(self, client: ClientObject) -> dict[str, Snapshot]:
         """The snapshots that this operator has written, or is about to: one that somebody else wrote must not keep a contract alive."""
@@ -330,11 +365,3 @@ def _blocks(gateways: Mapping[str, GatewayObject], names: set[str], identity: Id
         )
         is not None
     }
-
-
-def _key_text(secret: SecretObject, entry: str) -> str:
-    """The entry as text; empty when it is missing or no text."""
-    try:
-        return secret.data.get(entry, b"").decode("ascii")
-    except UnicodeDecodeError:
-        return ""

@@ -22,7 +22,8 @@ class ClientMemory:
     land; `suspect_until` has the Client read back again and again for a while after one. `term` is the Lease term in which the Client was last
     read or written consistently. `tell` asks the next pass to say what is lost before anything is done about it; `told` is the loss for which that was
     asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without. `failed` has the
-    changes that have not worked since they were first tried: a gateway that answers questions but takes nothing has a fault all the same.
+    changes that have not worked since they were first tried: a gateway that answers questions but takes nothing has a fault all the same. `second` is
+    what stands under the Client's other identity.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class ClientMemory:
     tell: bool = False
     told: float = 0.0
     failed: dict[str, Failed] = field(default_factory=dict)
+    second: dict[str, LiveFact] = field(default_factory=dict)
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""
@@ -51,6 +53,14 @@ class ClientMemory:
     def forget_live(self, gateway: str) -> None:
         """From now on it is not known what the gateway has."""
         self.live.pop(gateway, None)
+
+    def saw_second(self, gateway: str, fact: LiveFact) -> None:
+        """Keep a reading of the other identity."""
+        self.second[gateway] = fact
+
+    def forget_second(self, gateway: str) -> None:
+        """From now on it is not known what stands under the other identity."""
+        self.second.pop(gateway, None)
 
     def fault(self, gateway: str, fault: Fault, *, now: float) -> GatewayFault:
         """Note that a call to the gateway did not work."""

@@ -34,10 +34,12 @@ from registrar.lifecycle.model import (
     Decision,
     Done,
     Effect,
+    EndOverlap,
     Fault,
     GatewayFault,
     Live,
     Push,
+    PushKey,
     ReadLive,
     Unregister,
     Wait,
@@ -159,6 +161,7 @@ class ClientReconciler:
             fault = fault_of(error)
             if isinstance(error, GatewayAmbiguous):
                 memory.forget_live(gateway)
+                memory.forget_second(gateway)
                 memory.hold_until[gateway] = now + self.hold
                 memory.suspect_until = now + SUSPECT
             faults[gateway] = memory.fault(gateway, fault, now=now)
@@ -170,7 +173,7 @@ class ClientReconciler:
         self, gathered: Gathered, effect: Effect, error: GatewayApiNotPublished
     ) -> dict[str, GatewayFault]:
         """Find out which API of a refused registration is missing; nothing found means that the refusal is what it is."""
-        if not isinstance(effect, Push):
+        if not isinstance(effect, Push | PushKey):
             raise error
         memory = self.memory.of(gathered.view.client.meta.uid)
         # Nothing was changed by a refused registration, but the last reading is no longer certain.
@@ -225,12 +228,13 @@ class ClientReconciler:
             memory.suspect_until = 0.0
         for gateway in list(memory.live):
             memory.forget_live(gateway)
+            memory.forget_second(gateway)
         if memory.suspect_until:
             self.queue.add_at(key, now + RECHECK)
 
 
 def _gateway_of(effect: Effect, gathered: Gathered) -> str:
-    if isinstance(effect, ReadLive | Push | Unregister):
+    if isinstance(effect, ReadLive | Push | Unregister | PushKey | EndOverlap):
         return effect.gateway
     # Only making the Secret again calls a gateway besides: the one that the key is read from.
     return next((s.gateway for s in gathered.view.status.gateways if not s.empty), "")

@@ -30,9 +30,11 @@ class UnrenderableError(RegistrarError):
     """A policy of the snapshot can't be rendered any more: what it belongs to is not pushed."""
 
 
-def identity_of(identity: IdentityStatus) -> Identity:
-    """The gateway's name for a Client."""
-    return Identity(organization=identity.organization, client_id=identity.client_id, version=identity.version)
+def identity_of(identity: IdentityStatus, version: str = "") -> Identity:
+    """The gateway's name for a Client; `version` is a snapshot's, where the Client does not stand under its own."""
+    return Identity(
+        organization=identity.organization, client_id=identity.client_id, version=version or identity.version
+    )
 
 
 def registration(
@@ -57,7 +59,7 @@ def registration(
     return Registration(
         organization=identity.organization,
         client_id=identity.client_id,
-        version=identity.version,
+        version=snapshot.version or identity.version,
         api_key=api_key,
         contracts=tuple(
             WireContract(
@@ -131,28 +133,36 @@ class Seals:
 
 
 def fact(
-    found: Registration | None, *, recorded: Snapshot, uid: str, api_key: str, seals: Seals, now: float
+    found: Registration | None,
+    *,
+    recorded: Snapshot,
+    uid: str,
+    api_key: str,
+    seals: Seals,
+    now: float,
+    other_keys: Iterable[str] = (),
 ) -> LiveFact:
     """What a reading says.
 
     `recorded` is what this operator last published there. A registration under another key is ours only when a genuine snapshot says that
-    something of ours must be there: then somebody changed it, and that is drift, which is said in words.
+    something of ours must be there: then somebody changed it, and that is drift, which is said in words. `other_keys` are the keys of a rotation.
     """
     genuine = recorded.empty or seals.genuine(recorded, uid=uid)
     if found is None:
         return LiveFact(state=Live.ABSENT, genuine=genuine, since=now)
     digest = seals.digest(found)
     published = genuine and not recorded.empty and recorded.hash != ANNOUNCED
-    if not published and found.api_key != api_key:
+    if not published and found.api_key not in (api_key, *other_keys):
         adoptable = KEY.fullmatch(found.api_key) is not None
         return LiveFact(state=Live.FOREIGN, genuine=genuine, since=now, adoptable=adoptable)
+    seen = LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now, key=seals.key_digest(found.api_key))
     if published and digest == recorded.hash:
-        return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, since=now)
+        return seen
     contracts = tuple(_live(contract) for contract in found.contracts)
     if not published:
-        return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now)
+        return replace(seen, contracts=contracts)
     differs = drift(recorded, contracts, key_differs=bool(api_key) and found.api_key != api_key)
-    return LiveFact(state=Live.OURS, digest=digest, genuine=genuine, contracts=contracts, since=now, drift=differs)
+    return replace(seen, contracts=contracts, drift=differs)
 
 
 def _live(contract: WireContract) -> LiveContract:

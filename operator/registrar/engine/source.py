@@ -246,7 +246,8 @@ def _substantial(change: Change) -> bool:
         case ClientObject(), ClientObject():
             return (old.tokens, old.force_delete, old.finalizers) != (new.tokens, new.force_delete, new.finalizers)
         case SecretObject(), SecretObject():
-            return (old.data, old.owner_uid, old.allowed) != (new.data, new.owner_uid, new.allowed)
+            before, after = (old.data, old.labels, old.annotations), (new.data, new.labels, new.annotations)
+            return before != after or (old.owner_uid, old.allowed) != (new.owner_uid, new.allowed)
         case NamespaceObject(), NamespaceObject():
             return old.labels != new.labels
         case _:

@@ -79,7 +79,7 @@ class Store:
         self._identity_of: dict[str, tuple[str, str, str, str]] = {}
         self._elsewhere: dict[str, set[tuple[str, str, str, str]]] = defaultdict(set)
         self._keys: dict[str, str] = {}
-        self._key_of: dict[str, str] = {}
+        self._key_of: dict[str, frozenset[str]] = {}
         self.access = AccessIndex()
         self._waiting: dict[str, set[str]] = defaultdict(set)
         self._freed: set[str] = set()
@@ -221,14 +221,29 @@ class Store:
         return owner
 
     def reserve_key(self, digest: str, uid: str) -> str:
-        """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. A Client holds one."""
-        owner = self._keys.setdefault(digest, uid)
+        """Claim a key, by its digest, for the Client with that UID; returns the UID that holds it. Its other keys are given back."""
+        owner = self._keys.get(digest, uid)
         self._wait_for(owner, uid)
-        if owner == uid and self._key_of.get(uid) != digest:
-            self._free(uid)
-            self._keys.pop(self._key_of.get(uid, ""), None)
-            self._key_of[uid] = digest
+        if owner == uid:
+            self.reserve_keys((digest,), uid)
         return owner
+
+    def reserve_keys(self, digests: Iterable[str], uid: str) -> frozenset[str]:
+        """Claim these keys, by their digests, and give back all others of the Client with that UID; returns those that it holds now."""
+        held = set()
+        for digest in digests:
+            owner = self._keys.setdefault(digest, uid) if digest else ""
+            if owner == uid:
+                held.add(digest)
+            elif owner:
+                self._wait_for(owner, uid)
+        given_back = self._key_of.get(uid, frozenset()) - held
+        for digest in given_back:
+            self._keys.pop(digest, None)
+        if given_back:
+            self._free(uid)
+        self._key_of[uid] = frozenset(held)
+        return self._key_of[uid]
 
     def holder_of_key(self, digest: str) -> str:
         """The UID of the Client that holds the key with that digest; empty when none does."""
@@ -239,11 +254,12 @@ class Store:
         return self._identities.get((gateway, organization, client_id, version), "")
 
     def release(self, uid: str) -> None:
-        """Give back the identity and the key of a Client that is gone."""
+        """Give back the identity and the keys of a Client that is gone."""
         self._identities.pop(self._identity_of.pop(uid, ("", "", "", "")), None)
         for identity in self._elsewhere.pop(uid, ()):
             self._identities.pop(identity, None)
-        self._keys.pop(self._key_of.pop(uid, ""), None)
+        for digest in self._key_of.pop(uid, frozenset()):
+            self._keys.pop(digest, None)
         self._free(uid)
 
     def take_freed(self) -> set[Key]:

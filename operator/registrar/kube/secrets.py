@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from registrar.errors import KubeConflict, KubeNotFound
@@ -19,12 +19,19 @@ from registrar.seam import Site
 ALLOW_USE = "gateway-registrar.dev/allow-use"
 HEADER_NAME = "X-API-Key"
 """The header in which the Apiman gateway expects the key."""
+HEADER_ENTRY = "headerName"
+BASE_URL_ENTRY = "baseURL"
+NEXT_ENTRY = "nextApiKey"
+"""The key of a rotation that no gateway, or not every one, has yet."""
+PREVIOUS_ENTRY = "previousApiKey"
+"""The former key, as long as a gateway may still have it."""
+OWN_LABELS = {ALLOW_USE: "true", "app.kubernetes.io/managed-by": "gateway-registrar"}
 _KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class KeySecret:
-    """All of a key Secret but the key; `entry` is the name under which the key is stored, `base_url` where calls go."""
+    """All of a key Secret but the key; `entry` is the name under which the key is stored, `base_url` where calls go, `previous` a key that still works."""
 
     name: str
     namespace: str
@@ -34,6 +41,7 @@ class KeySecret:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     base_url: str
+    previous: str = field(default="", repr=False)
 
 
 def new_key() -> str:
@@ -43,7 +51,9 @@ def new_key() -> str:
 
 def key_secret_body(secret: KeySecret, *, key: str) -> dict[str, Any]:
     """The manifest; labels and annotations of the template never replace ours."""
-    data = {secret.entry: key, "headerName": HEADER_NAME} | ({"baseURL": secret.base_url} if secret.base_url else {})
+    data = {secret.entry: key, HEADER_ENTRY: HEADER_NAME}
+    data |= {BASE_URL_ENTRY: secret.base_url} if secret.base_url else {}
+    data |= {PREVIOUS_ENTRY: secret.previous} if secret.previous else {}
     return {
         "apiVersion": SECRETS.api_version,
         "kind": SECRETS.kind,
@@ -53,8 +63,7 @@ def key_secret_body(secret: KeySecret, *, key: str) -> dict[str, Any]:
             "namespace": secret.namespace,
             "labels": {
                 **secret.labels,
-                ALLOW_USE: "true",
-                "app.kubernetes.io/managed-by": "gateway-registrar",
+                **OWN_LABELS,
             },
             "annotations": dict(secret.annotations),
             "ownerReferences": [_owner(name=secret.client_name, uid=secret.client_uid)],

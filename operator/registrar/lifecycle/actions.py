@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from registrar.resources.objects import REREGISTER, UNREGISTER, ClientObject
+from registrar.resources.objects import KEY_VERBS, REREGISTER, UNREGISTER, ClientObject
 from registrar.resources.status import HANDLED_TOKENS, ActionStatus, ClientStatus
 
 SUCCEEDED = "Succeeded"
@@ -43,6 +43,17 @@ def wanted(client: ClientObject, status: ClientStatus) -> tuple[str, str]:
         return UNREGISTER, unregister
     reregister = status.action(REREGISTER).in_progress or new_token(client, status, REREGISTER)
     return (REREGISTER, reregister) if reregister else ("", "")
+
+
+def wanted_key(client: ClientObject, status: ClientStatus) -> tuple[str, str]:
+    """The verb about the key to carry out and its token; two empty texts when nothing is asked for, or an unregister supersedes it."""
+    if wanted(client, status)[0] == UNREGISTER:
+        return "", ""
+    for verb in KEY_VERBS:
+        token = status.action(verb).in_progress or new_token(client, status, verb)
+        if token:
+            return verb, token
+    return "", ""
 
 
 def begun(status: ClientStatus, verb: str, token: str, *, at: str) -> ClientStatus:

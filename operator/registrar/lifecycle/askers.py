@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from registrar.lifecycle import actions
 from registrar.lifecycle.model import View, Why
 from registrar.resources.managers import printable
-from registrar.resources.objects import VERBS
+from registrar.resources.objects import KEY_VERBS, VERBS
 
 OPERATOR = "gateway-registrar"
 """Who asks when the operator acts of itself: healing, drift, taking over what it finds."""
 _TOKEN_SHOWN = 64
 _MANAGERS_SHOWN = 4
-_OF_ITSELF = frozenset({Why.HEALED, Why.CORRECTED, Why.TAKEN_OVER})
+_OF_ITSELF = frozenset({Why.HEALED, Why.CORRECTED, Why.TAKEN_OVER, Why.OVERLAP_ENDED})
 _BY_DELETION = frozenset({Why.REVOKED, Why.DELETED})
+_BY_A_SECRET = frozenset({Why.KEY_CHANGED})
 _BY_ACTION = frozenset({Why.REREGISTERED, Why.RETIRED})
+_BY_KEY_ACTION = frozenset({Why.KEY_ROTATED, Why.KEY_REVOKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,12 @@ def asked_by(view: View, why: Why) -> Asked:
         verb, token = actions.wanted(view.client, view.status)
         if verb:
             return asked_by_action(view, verb, token)
-    if why in _BY_DELETION:
+    if why in _BY_KEY_ACTION:
+        begun = ((verb, view.status.action(verb).in_progress) for verb in KEY_VERBS)
+        asked = next((asked_by_action(view, verb, token) for verb, token in begun if token), None)
+        # Without a token it was the schedule.
+        return asked or Asked(managers=(OPERATOR,))
+    if why in _BY_DELETION or why in _BY_A_SECRET:
         return Asked()
     return Asked(managers=_managers(view, lambda subject: subject not in VERBS))
 

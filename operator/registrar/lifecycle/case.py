@@ -27,7 +27,7 @@ class Case:
 
     `gateways` are all that matter to the Client, in order; `published` is what was last published on each, with pushes that no status
     records yet and registrations taken over from the gateway; `retire` says that the Client must not be live; `verb` and `token` are the action
-    to carry out.
+    to carry out, `key_verb` and `key_token` the one about the key that may be asked for beside it.
     """
 
     view: View
@@ -38,6 +38,8 @@ class Case:
     verb: str
     token: str
     now: str
+    key_verb: str = ""
+    key_token: str = ""
 
     def live(self, gateway: str) -> LiveFact:
         """The last reading of that gateway."""
@@ -151,6 +153,7 @@ def case_of(view: View) -> Case:
     published = {gateway: _published(view, gateway, now=now) for gateway in gateways}
     # Tokens that an object brings with it were meant for another life of it: a first sight records them and does nothing.
     verb, token = ("", "") if view.status.never_written else actions.wanted(view.client, view.status)
+    key_verb, key_token = ("", "") if view.status.never_written else actions.wanted_key(view.client, view.status)
     return Case(
         view=view,
         gateways=gateways,
@@ -167,6 +170,8 @@ def case_of(view: View) -> Case:
         verb=verb,
         token=token,
         now=now,
+        key_verb=key_verb,
+        key_token=key_token,
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from registrar.lifecycle import key_facts, rotation
 from registrar.lifecycle.adoption import adopt
 from registrar.lifecycle.block import blocked_gateways, was_blocked
 from registrar.lifecycle.case import FINALIZER, Case, case_of
@@ -98,9 +99,10 @@ def delete(case: Case) -> Effect | None:
 def block(case: Case) -> Effect | None:
     """A Client that a gateway blocks is taken off it at once, paused or not; what was published stays, to come back when the block is lifted."""
     for gateway in blocked_gateways(case):
-        if case.live(gateway).state in (Live.ABSENT, Live.FOREIGN) or not case.writable(gateway):
+        states = (case.live(gateway).state, key_facts.second(case.view, gateway).state)
+        if all(state in (Live.ABSENT, Live.FOREIGN) for state in states) or not case.writable(gateway):
             continue
-        if not case.known(gateway):
+        if Live.UNKNOWN in states:
             return ReadLive(gateway)
         detail = f"blocked on gateway {gateway}: {case.view.blocked[gateway]}"
         return Unregister(gateway, Why.BLOCKED, detail, keeps=case.published[gateway])
@@ -135,7 +137,8 @@ def provide_key(case: Case) -> Effect | None:
 def look(case: Case) -> Effect | None:
     """What is unknown is read before anything is decided on it."""
     for gateway in case.gateways:
-        if not case.known(gateway) and case.usable(gateway):
+        known = case.known(gateway) and key_facts.second(case.view, gateway).state is not Live.UNKNOWN
+        if not known and case.usable(gateway):
             return ReadLive(gateway)
     return None
 
@@ -275,17 +278,24 @@ def settle_new(case: Case) -> Effect | None:
 RULES: tuple[Rule, ...] = (
     delete,
     block,
+    rotation.align,
     record,
     finalize,
     adopt,
     provide_key,
+    rotation.sync_secret,
     look,
     retire,
     revoke,
     roll_out,
+    rotation.end_overlap,
+    rotation.make_key,
     reregister,
     publish_automatically,
     heal,
+    rotation.change_key,
+    rotation.advance,
+    rotation.tidy_secret,
     register_first,
     settle_new,
 )
@@ -318,6 +328,7 @@ def _waiting(case: Case) -> Effect:
         if not case.published[gateway].empty and case.known(gateway) and not case.serves(gateway)
     ]
     times += turning_points(case.view.contracts, now=case.view.now)
+    times += key_facts.times(case)
     later = [time for time in times if time > case.view.now]
     return Wait(until=min(later)) if later else Done()
 
@@ -329,13 +340,15 @@ def _anything_on(case: Case) -> bool:
 def _taken_off(case: Case, gateway: str, why: Why) -> Effect | None:
     """The effect that takes the Client off one gateway; None when it is known to be off."""
     state = case.live(gateway).state
-    if state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED)):
+    second = key_facts.second(case.view, gateway).state
+    off = state is Live.FOREIGN or (state is Live.ABSENT and (case.published[gateway].empty or why is Why.DELETED))
+    if off and second in (Live.ABSENT, Live.FOREIGN):
         return None
     if gateway not in case.view.managed and case.usable(gateway):
         return ReadLive(gateway) if state is Live.UNKNOWN else None
     if not case.usable(gateway):
         return _stuck(case)
-    if state is Live.UNKNOWN:
+    if Live.UNKNOWN in (state, second):
         return ReadLive(gateway)
     return Unregister(gateway, why, f"taken off gateway {gateway}")
 
@@ -388,7 +401,7 @@ def _publish(
             if not published.empty:
                 return Unregister(gateway, why, detail)
             continue
-        target = case.sendable(replace(wanted, registered_at=published.registered_at))
+        target = case.sendable(key_facts.carried(wanted, published))
         if any(entry.live for entry in target.contracts):
             return Push(gateway, target, why, detail)
     return None

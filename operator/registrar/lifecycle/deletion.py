@@ -10,6 +10,7 @@ that object is being deleted. What this module deliberately does not do: take an
 from __future__ import annotations
 
 from registrar.lifecycle.case import Case
+from registrar.lifecycle.key_facts import second
 from registrar.lifecycle.model import Effect, KeyState, Live, RecordOwed, ReleaseSecret, RemoveFinalizer
 from registrar.resources.objects import ClientObject
 
@@ -24,11 +25,11 @@ def forced(client: ClientObject) -> bool:
 
 def owing(case: Case, gateway: str) -> bool:
     """Whether the Client may go although that gateway still has it, or may have it."""
-    state = case.live(gateway).state
-    if state in (Live.ABSENT, Live.FOREIGN):
+    states = (case.live(gateway).state, second(case.view, gateway).state)
+    if all(state in (Live.ABSENT, Live.FOREIGN) for state in states):
         return False
     if case.usable(gateway):
-        return gateway not in case.view.managed and state is Live.OURS
+        return gateway not in case.view.managed and Live.OURS in states and Live.UNKNOWN not in states
     return forced(case.view.client)
 
 

@@ -53,7 +53,8 @@ class LiveFact:
     does not verify: the status was restored or written by hand, and the gateway is the better witness; `contracts` is what is then
     taken over, and what a registration of ours has that is not what was published. `since` (seconds since the epoch) is when the state was first seen.
     `drift` says how a registration of ours differs from what is published, in words. `adoptable` is False for a foreign registration whose key is of
-    no allowed form, or is another Client's.
+    no allowed form, or is another Client's. `version` is the gateway's version under which it was found, empty for the Client's own; `key` is the
+    digest of the key that it has (see `KeyFact`).
     """
 
     state: Live = Live.UNKNOWN
@@ -63,6 +64,8 @@ class LiveFact:
     since: float = 0.0
     drift: tuple[str, ...] = ()
     adoptable: bool = True
+    version: str = ""
+    key: str = ""
 
 
 class Fault(StrEnum):
@@ -93,12 +96,31 @@ class KeyState(StrEnum):
     LEFT = "Left"
 
 
+class KeyRole(StrEnum):
+    """Which of the keys in a key Secret is meant."""
+
+    CURRENT = "Current"
+    NEXT = "Next"
+    PREVIOUS = "Previous"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFact:
-    """The key Secret's state, and when it was made (RFC 3339)."""
+    """The key Secret's state, and when the key was made (RFC 3339).
+
+    `current`, `next` and `previous` are keyed digests of the keys that the Secret holds, empty for none; they serve to compare and show nothing of a
+    key. `made_for` is the request that the current key was made for (see `rotation.request`). `previous_until` is the overlap's end in seconds since the
+    epoch. `outdated` says that the generated Secret is not as the spec wants it.
+    """
 
     state: KeyState
     created_at: str = ""
+    current: str = ""
+    next: str = ""
+    previous: str = ""
+    made_for: str = ""
+    previous_until: float = 0.0
+    outdated: bool = False
 
 
 class Why(StrEnum):
@@ -116,6 +138,10 @@ class Why(StrEnum):
     BLOCKED = "Blocked"
     UNBLOCKED = "Unblocked"
     TAKEN_OVER = "TakenOver"
+    KEY_ROTATED = "KeyRotated"
+    KEY_CHANGED = "KeyChanged"
+    KEY_REVOKED = "KeyRevoked"
+    OVERLAP_ENDED = "KeyOverlapEnded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +283,8 @@ class View:
     RuntimeGateway name. `managed` are the gateways that may be written to, `correcting` those whose drift is mended. `fingerprints` has
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
     for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn. `owed` are the gateways for which it is
-    remembered outside the object that this Client is still to be taken off. `adopting` are the gateways that let its namespace adopt.
+    remembered outside the object that this Client is still to be taken off. `adopting` are the gateways that let its namespace adopt. `live` is what
+    stands under the identity that the published snapshot names, `second` what stands under the Client's other one.
     """
 
     now: float
@@ -286,6 +313,7 @@ class View:
     unrenderable: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
     adopting: frozenset[str] = frozenset()
+    second: Mapping[str, LiveFact] = field(default_factory=dict)
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
@@ -340,6 +368,66 @@ class Unregister:
     why: Why
     detail: str = ""
     keeps: Snapshot | None = None
+
+
+class Slot(StrEnum):
+    """Which registration of the Client a key goes to: the published one, its copy with the other key, or the free identity."""
+
+    MAIN = "Main"
+    SECOND = "Second"
+    FREE = "Free"
+
+
+@dataclass(frozen=True, slots=True)
+class PushKey:
+    """Have one registration carry the key of that role: what is live under the published identity, `target`'s contracts of it, with the key replaced.
+
+    Into the free identity it is the step of a rotation: the registration that was published so far becomes the second one.
+    """
+
+    gateway: str
+    target: Snapshot
+    slot: Slot
+    role: KeyRole
+    why: Why
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndOverlap:
+    """Take off the registration under the other identity, so that its key is dead; the published one stays."""
+
+    gateway: str
+    snapshot: Snapshot
+    why: Why = Why.OVERLAP_ENDED
+    detail: str = ""
+
+
+class SecretChange(StrEnum):
+    """What is changed in the key Secret, each in one write."""
+
+    SYNC = "Sync"
+    STAGE = "Stage"
+    SWAP = "Swap"
+    REPLACE = "Replace"
+    END = "End"
+    DROP_NEXT = "DropNext"
+    DROP_PREVIOUS = "DropPrevious"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSecret:
+    """Change the generated key Secret.
+
+    `SYNC` makes it what the spec wants. `STAGE` puts a fresh key beside the current one; `SWAP` makes that the current one, and the current one the
+    previous one until `until` (seconds since the epoch). `END` has a running overlap end at `until`. `REPLACE` makes a fresh key the current one; `keep`
+    is the key that a gateway still has, which then stays as the previous one. `request` says what a fresh key is made for.
+    """
+
+    change: SecretChange
+    request: str = ""
+    until: float = 0.0
+    keep: KeyRole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +489,9 @@ Effect = (
     | ReadLive
     | Push
     | Unregister
+    | PushKey
+    | EndOverlap
+    | UpdateSecret
     | WriteStatus
     | WriteContracts
     | DeleteSecret

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registrar.lifecycle.chain import IMMEDIATE, digest_of
-from registrar.lifecycle.model import LiveContract, LivePolicy, View
+from registrar.lifecycle.model import Live, LiveContract, LiveFact, LivePolicy, View
 from registrar.resources.objects import ApiRef, ContractObject
 from registrar.resources.reasons import Reason
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot
@@ -26,8 +26,12 @@ def recovered(view: View, gateway: str, *, registered_at: str) -> Snapshot:
     fact = view.live[gateway]
     policies: dict[str, PublishedPolicy] = {}
     contracts = tuple(_contract(view, gateway, live, policies) for live in fact.contracts)
+    second = view.second.get(gateway, LiveFact())
+    overlap = second.state is Live.OURS and bool(second.key) and second.key == view.key.previous
     return Snapshot(
         gateway=gateway,
+        version=fact.version,
+        second_hash=second.digest if overlap else "",
         policies=tuple(policies[key] for key in sorted(policies)),
         contracts=tuple(sorted(contracts, key=lambda contract: contract.name)),
         hash=fact.digest,

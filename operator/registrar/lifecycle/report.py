@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from registrar.lifecycle import actions
+from registrar.lifecycle import actions, key_actions, key_facts
 from registrar.lifecycle.adoption import in_the_way
 from registrar.lifecycle.block import blocked_condition
 from registrar.lifecycle.case import Case, restored_with_unregister
@@ -30,7 +30,7 @@ from registrar.lifecycle.several import announced, is_announced, lacking, observ
 from registrar.lifecycle.size import too_large
 from registrar.resources import conditions, reasons
 from registrar.resources.conditions import FALSE, TRUE, UNKNOWN, Condition
-from registrar.resources.objects import REREGISTER, UNREGISTER
+from registrar.resources.objects import REREGISTER, UNREGISTER, VERBS
 from registrar.resources.reasons import Reason
 from registrar.resources.status import ClientStatus, Snapshot
 from registrar.resources.times import parse_timestamp
@@ -43,7 +43,7 @@ def report(case: Case) -> ClientStatus:
     """The whole status as the facts stand."""
     view = case.view
     status = _tokens_of_birth(case, view.status)
-    status = _settle_action(case, status)
+    status = key_actions.settle(case, _settle_action(case, status))
     word = phase(case)
     shown = case.pending[:PENDING_SHOWN]
     return replace(
@@ -56,7 +56,7 @@ def report(case: Case) -> ClientStatus:
         identity=view.desired.identity,
         retired_by=_retired_by(case),
         secret_name=view.client.secret_name if view.key.state is KeyState.VALID else "",
-        key_created_at=view.key.created_at,
+        key_created_at=key_facts.created_at(view),
         gateways=(
             announced(case)
             or tuple(snapshot for gateway in case.gateways if _recorded(snapshot := _with_live(case, gateway)))
@@ -65,6 +65,8 @@ def report(case: Case) -> ClientStatus:
         pending_truncated=len(case.pending) - len(shown),
         change_log=change_log(case, status),
         contracts=_counts(case),
+        next_rotation_at=key_facts.next_rotation_at(view),
+        overlap_ends_at=key_facts.overlap_ends_at(case),
     )
 
 
@@ -75,8 +77,9 @@ def notices(case: Case) -> tuple[Notice, ...]:
         Notice(effected.why, effected.detail or f"{effected.why} on gateway {gateway}.")
         for gateway, effected in sorted(case.view.effected.items())
     ]
-    before, after = case.view.status, _settle_action(case, case.view.status)
-    for verb in (UNREGISTER, REREGISTER):
+    before, after = case.view.status, key_actions.settle(case, _settle_action(case, case.view.status))
+    made += key_facts.announced(case)
+    for verb in VERBS:
         old, new = before.action(verb), after.action(verb)
         if new.outcome and new.last_handled != old.last_handled:
             reason = {actions.SUCCEEDED: Reason.ACTION_SUCCEEDED, actions.FAILED: Reason.ACTION_FAILED}.get(
@@ -140,7 +143,9 @@ def _finish(case: Case, status: ClientStatus, outcome: str, message: str) -> Cli
 
 
 def _supersede(case: Case, status: ClientStatus) -> ClientStatus:
-    """With the start of an unregister the reregister that is asked for or in progress is over; one that is asked for later is not."""
+    """With the start of an unregister what else is asked for or in progress is over; what is asked for later is not."""
+    if case.verb == UNREGISTER:
+        status = key_actions.superseded(case, status)
     other = status.action(REREGISTER).in_progress or actions.new_token(case.view.client, status, REREGISTER)
     if case.verb != UNREGISTER or not other:
         return status
@@ -201,6 +206,7 @@ def reached(case: Case) -> bool:
             for gateway in case.gateways
             if gateway not in observed(case)
         )
+        and key_facts.aligned(case)
     )
 
 
@@ -275,7 +281,9 @@ def _conditions(case: Case, word: str) -> tuple[Condition, ...]:
     ready, extra = _ready(case, word, blockers=(accepted, resolved, registered, published))
     paused = (_condition("Paused", TRUE, Reason.PAUSED, reasons.PAUSED),) if case.view.client.paused else ()
     special = tuple(row for row in (blocked_condition(case), drifted_condition(case)) if row is not None)
-    return (ready, registered, published, accepted, resolved, *extra, *paused, *_observing(case), *special)
+    due = (_condition("KeyRotationDue", TRUE, Reason.KEY_ROTATION_DUE, reasons.KEY_ROTATION_DUE),)
+    coming = due if key_facts.due_soon(case.view) else ()
+    return (ready, registered, published, accepted, resolved, *extra, *paused, *_observing(case), *special, *coming)
 
 
 def _observing(case: Case) -> tuple[Condition, ...]:

@@ -156,6 +156,12 @@ class ApiKey(ApiModel):
                 field=".secretName",
             ),
             rule(
+                "self.source != 'Generated' || !(self.secretKey in ['baseURL', 'headerName', 'nextApiKey', 'previousApiKey'])",
+                "secretKey must not be the name of an entry that the operator writes itself "
+                "(baseURL, headerName, nextApiKey, previousApiKey)",
+                field=".secretKey",
+            ),
+            rule(
                 "self.source == 'Generated' || !has(self.rotation)",
                 "rotation is allowed only when source is Generated",
                 field=".rotation",

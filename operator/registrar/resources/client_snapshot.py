@@ -100,6 +100,27 @@ class PublishedContractModel(ApiModel):
     ] = None
 
 
+class SecondRegistration(ApiModel):
+    """The second registration of an overlap: the same contracts under the Client's other identity, with the other key."""
+
+    hash: Annotated[
+        ShortText | None,
+        about(
+            "A keyed digest (HMAC-SHA256) over what was sent, to check what is read back against.",
+            default="none",
+            example="9f86d081884c7d65",
+        ),
+    ] = None
+    copy_of: Annotated[
+        ShortText | None,
+        about(
+            "The digest of the registration that it is a copy of; another one than the gateway's means that it lags behind.",
+            default="none",
+            example="9f86d081884c7d65",
+        ),
+    ] = None
+
+
 class PublishedGateway(ApiModel):
     """What was last published on purpose on one gateway."""
 
@@ -137,5 +158,21 @@ class PublishedGateway(ApiModel):
             example=[{"name": "orders"}],
             max_length=1024,
             extra=ATOMIC,
+        ),
+    ] = None
+    version: Annotated[
+        ShortText | None,
+        about(
+            "The version under which the Client is registered; a rotation of its key moves it between its own and the one with .r.",
+            default="the Client's own version",
+            example="1.0.r",
+        ),
+    ] = None
+    second: Annotated[
+        SecondRegistration | None,
+        about(
+            "The registration that holds the other key while both work.",
+            default="none outside an overlap",
+            example={"hash": "9f86d081884c7d65"},
         ),
     ] = None

@@ -22,7 +22,11 @@ from registrar.resources.status import ClientStatus, ContractStatus
 
 REREGISTER = "reregister"
 UNREGISTER = "unregister"
-VERBS = (UNREGISTER, REREGISTER)
+ROTATE_KEY = "rotate-key"
+REVOKE_KEY = "revoke-key"
+KEY_VERBS = (REVOKE_KEY, ROTATE_KEY)
+"""The verbs about the key; of two new ones the first wins, because both end in a new key and only revoking can't wait."""
+VERBS = (UNREGISTER, REREGISTER, *KEY_VERBS)
 """The verbs that an annotation can ask for today; the first of several new ones wins."""
 
 
@@ -54,13 +58,23 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeySpec:
-    """`Client.spec.apiKey`: where the key is, and what the generated Secret carries."""
+    """`Client.spec.apiKey`: where the key is, and what the generated Secret carries.
+
+    `interval` and `overlap` are `rotation`'s, in seconds; both are 0 where there is none.
+    """
 
     source: str = "Generated"
     secret_name: str = ""
     secret_key: str = "apiKey"  # noqa: S105 - the name of an entry, not a secret
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    interval: float = 0.0
+    overlap: float = 0.0
+
+    @property
+    def generated(self) -> bool:
+        """Whether the operator makes the key and owns its Secret."""
+        return self.source == "Generated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +318,10 @@ class NamespaceObject:
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:
-    """A labelled Secret; `owner_uid` and `owner_name` are those of the Client that controls it, or empty; `managed` says that we made it."""
+    """A labelled Secret; `owner_uid` and `owner_name` are those of the Client that controls it, or empty; `managed` says that we made it.
+
+    Labels and annotations are kept only of a Secret that a Client owns: there they are the operator's business.
+    """
 
     meta: Meta
     owner_uid: str
@@ -312,6 +329,8 @@ class SecretObject:
     data: Mapping[str, bytes] = field(repr=False)
     owner_name: str = ""
     managed: bool = False
+    labels: tuple[tuple[str, str], ...] = field(repr=False, default=())
+    annotations: tuple[tuple[str, str], ...] = field(repr=False, default=())
 
 
 AnyObject = ClientObject | ContractObject | PolicyObject | GatewayObject | GrantObject | SecretObject | NamespaceObject

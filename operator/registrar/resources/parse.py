@@ -43,6 +43,7 @@ from registrar.resources.times import parse_timestamp, timestamp
 GROUP = "gateway-registrar.dev"
 ALLOW_USE_LABEL = f"{GROUP}/allow-use"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 POLICY_TYPES = (
     "rateLimit",
     "quota",
@@ -131,6 +132,8 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
             key.get("secretKey", "apiKey"),
             tuple(sorted((template.get("labels") or {}).items())),
             tuple(sorted((template.get("annotations") or {}).items())),
+            _seconds((key.get("rotation") or {}).get("interval")),
+            _seconds((key.get("rotation") or {}).get("overlap")),
         ),
         status_blob=zlib.compress(orjson.dumps(status), 1) if status else b"",
         phase=intern(str(status.get("phase", ""))),
@@ -182,8 +185,10 @@ def _api_key(
     secret_key: str,
     labels: tuple[tuple[str, str], ...],
     annotations: tuple[tuple[str, str], ...],
+    interval: float,
+    overlap: float,
 ) -> ApiKeySpec:
-    return ApiKeySpec(source, secret_name, secret_key, labels, annotations)
+    return ApiKeySpec(source, secret_name, secret_key, labels, annotations, interval, overlap)
 
 
 def parse_contract(raw: Mapping[str, Any]) -> ContractObject:
@@ -385,16 +390,29 @@ def parse_secret(raw: Mapping[str, Any]) -> SecretObject:
             data[intern(key)] = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             continue
-    owner = _controller(metadata)
+    owner, owner_uid = _controller(metadata), _owner_uid(metadata)
     return SecretObject(
         meta=parse_meta(raw),
-        owner_uid=_owner_uid(metadata),
+        owner_uid=owner_uid,
         allowed=_labelled(metadata),
         data=data,
         owner_name=str(owner.get("name", "")) if _is_client(owner) else "",
         managed=(metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == "gateway-registrar"
         and (not owner or _is_client(owner)),
+        labels=_pairs(metadata.get("labels")) if owner_uid else (),
+        annotations=_pairs(metadata.get("annotations")) if owner_uid else (),
     )
+
+
+def _pairs(entries: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    """Labels or annotations, sorted; what kubectl keeps a whole manifest in is left out, because it would hold the key."""
+    rows = (entries or {}).items()
+    return _shared_pairs(tuple(sorted((k, v) for k, v in rows if k != LAST_APPLIED and isinstance(v, str))))
+
+
+@lru_cache(maxsize=4096)
+def _shared_pairs(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return pairs
 
 
 PARSERS: Mapping[str, Callable[[Mapping[str, Any]], AnyObject]] = {

@@ -101,6 +101,8 @@ class Reason(StrEnum):
 
     # A change of a gateway
     CHANGE_FAILED = "ChangeFailed"
+    # A key
+    KEY_ROTATION_DUE = "KeyRotationDue"
 
 
 def no_contracts(*, namespace: str, client: str) -> str:
@@ -578,11 +580,38 @@ ACTION_FIRST_SIGHT = (
     "Recorded, not carried out: the object was new or restored, and brought the token with it. Set a new token to act."
 )
 ACTION_SUPERSEDED = "Skipped: unregister was asked for as well, and it wins."
+ACTION_KEY_SUPERSEDED = "Skipped: revoke-key was asked for as well, and it makes a new key too."
+ACTION_KEY_ONLY = "Done: nothing is registered, so only the Secret has a new key."
+ACTION_KEY_TIMED_OUT = (
+    "Gave up waiting: a gateway could not be used for the whole action timeout. A new key that the Secret holds already is put on it when it can be "
+    "used again; otherwise set a new token to try again."
+)
+KEY_ROTATION_DUE = "The key is replaced at status.apiKey.nextRotationAt. Read it from the Secret again by the end of the overlap that follows."
 ACTION_TIMED_OUT = "Gave up: the gateway could not be used for the whole action timeout. Set a new token to try again."
 ACTION_RETIREMENT_STANDS = (
     "The gateway could not be used for the whole action timeout. The retirement stands, and is carried out as soon as it can be; "
     "a new reregister token undoes it."
 )
+
+
+def key_is_yours(secret: str) -> str:
+    """A verb about a key that the operator does not make."""
+    return f"Refused: spec.apiKey.source is Existing. Put a new key into Secret {secret}; it is pushed at once."
+
+
+def key_not_rotatable(secret: str) -> str:
+    """A rotation that has no Secret to write to."""
+    return f"Refused: Secret {secret} is missing or was not made for this Client. See the ResolvedRefs condition."
+
+
+def key_identity_taken(*, identity: str, gateway: str) -> str:
+    """The free identity of a rotation is somebody else's."""
+    return f"Refused: gateway {gateway} has a registration {identity} that this operator did not make; it is left as it is. Remove it there."
+
+
+def key_observed(gateway: str) -> str:
+    """A key can't be changed on a gateway that is not written to."""
+    return f"Refused: RuntimeGateway {gateway} has mode Observe, so no key can be changed there."
 
 
 def action_not_accepted(reason: str) -> str:

@@ -145,6 +145,10 @@ class Snapshot:
 
     `hash` is the HMAC of the wire payload and checks what is read back from the gateway; `seal` is the HMAC of the snapshot itself and shows that
     nobody else wrote it. Both stand in the status as one text, `<hash>.<seal>`.
+
+    `version` is the gateway's version under which the registration stands, empty for the Client's own: a rotation of the key moves it to the other
+    of its two identities. `second_hash` is the HMAC of the second registration of an overlap, which has the same contracts under the other
+    identity and another key; `second_for` is the `hash` of which it is a copy, so that one that lags behind is known.
     """
 
     gateway: str
@@ -153,6 +157,9 @@ class Snapshot:
     hash: str = ""
     seal: str = ""
     registered_at: str = ""
+    version: str = ""
+    second_hash: str = ""
+    second_for: str = ""
 
     @property
     def empty(self) -> bool:
@@ -167,7 +174,8 @@ class Snapshot:
         """The text that `seal` is made over: all but the hashes and what follows from the gateway's state."""
         rows = [[c.name, c.uid, c.organization, c.api, c.version, c.plan, list(c.policies)] for c in self.contracts]
         policies = [[p.id, p.source, p.type, p.rollout, p.config, p.digest, p.order] for p in self.policies]
-        return canonical([self.gateway, self.hash, rows, policies])
+        identities = [self.version, self.second_hash, self.second_for] if self.version or self.second_hash else []
+        return canonical([self.gateway, self.hash, rows, policies, *identities])
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
@@ -180,6 +188,9 @@ class Snapshot:
             hash=digest,
             seal=seal,
             registered_at=_text(raw, "registeredAt"),
+            version=_text(raw, "version"),
+            second_hash=_text(_map(raw, "second"), "hash"),
+            second_for=_text(_map(raw, "second"), "copyOf"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -191,6 +202,8 @@ class Snapshot:
                 ("hash", f"{self.hash}.{self.seal}" if self.hash else ""),
                 ("policies", [policy.to_json() for policy in self.policies]),
                 ("contracts", [contract.to_json() for contract in self.contracts]),
+                ("version", self.version),
+                ("second", _present((("hash", self.second_hash), ("copyOf", self.second_for)))),
             )
         )
 
@@ -329,6 +342,8 @@ class ClientStatus:
     actions: tuple[ActionStatus, ...] = ()
     change_log: tuple[LogEntry, ...] = ()
     contracts: Mapping[str, Any] = field(default_factory=dict)
+    next_rotation_at: str = ""
+    overlap_ends_at: str = ""
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> ClientStatus:
@@ -364,6 +379,8 @@ class ClientStatus:
             actions=tuple(ActionStatus.parse(row) for row in _rows(raw, "actions")),
             change_log=tuple(LogEntry.parse(row) for row in _rows(raw, "changeLog")),
             contracts=dict(_map(raw, "contracts")),
+            next_rotation_at=_text(api_key, "nextRotationAt"),
+            overlap_ends_at=_text(api_key, "overlapEndsAt"),
         )
 
     @property
@@ -386,7 +403,17 @@ class ClientStatus:
                 ("conditions", [condition.to_json() for condition in self.conditions]),
                 ("identity", self.identity.to_json() if self.identity else None),
                 ("retiredBy", self.retired_by),
-                ("apiKey", _present((("secretName", self.secret_name), ("createdAt", self.key_created_at)))),
+                (
+                    "apiKey",
+                    _present(
+                        (
+                            ("secretName", self.secret_name),
+                            ("createdAt", self.key_created_at),
+                            ("nextRotationAt", self.next_rotation_at),
+                            ("overlapEndsAt", self.overlap_ends_at),
+                        )
+                    ),
+                ),
                 ("contracts", dict(self.contracts)),
                 ("gateways", [snapshot.to_json() for snapshot in self.gateways]),
                 ("pendingChanges", [change.to_json() for change in self.pending]),

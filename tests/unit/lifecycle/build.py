@@ -231,6 +231,7 @@ def view(
         correcting=frozenset(row.meta.name for row in found if row.drift_mode == "Correct"),
         access=known.access,
         objects=known,
+        second={name: absent() for name in names},
     )
     return replace(made, **changes)
 

@@ -13,7 +13,8 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import Asker, Effected, Failed, Fault, LiveContract, LiveFact, View, Why
 from registrar.lifecycle.report import notices, report
 from registrar.resources.objects import ApiRef
-from registrar.resources.status import ClientStatus, LogEntry, Snapshot
+from registrar.resources.status import ActionStatus, ClientStatus, LogEntry, Snapshot
+from registrar.resources.times import timestamp
 from tests.unit.lifecycle.build import NOW, absent, client, contract, fault, ours, published, registered, view
 from tests.unit.lifecycle.test_decide import asked, at_rest
 
@@ -150,6 +151,25 @@ def test_who_asked(why: Why, words: str) -> None:
     )
     seen = replace(asked(("reregister", "one")), askers=askers)
     assert asked_by(seen, why).words == words
+
+
+@pytest.mark.parametrize(
+    ("why", "verb", "words"),
+    [
+        (Why.KEY_ROTATED, "rotate-key", "rotate-key one by kubectl-annotate"),
+        (Why.KEY_REVOKED, "revoke-key", "revoke-key one by kubectl-annotate"),
+        (Why.KEY_ROTATED, "reregister", "gateway-registrar"),
+        (Why.OVERLAP_ENDED, "rotate-key", "gateway-registrar"),
+        (Why.KEY_CHANGED, "rotate-key", ""),
+    ],
+)
+def test_who_asked_for_a_key(why: Why, verb: str, words: str) -> None:
+    """Fails when a rotation by the schedule is put on somebody, or an edited Secret on whoever last changed the Client."""
+    begun = ClientStatus(
+        observed_generation=1, actions=(ActionStatus(name=verb, in_progress="one", started_at=timestamp(NOW)),)
+    )
+    askers = (Asker("Client shop", "helm"), Asker(verb, "kubectl-annotate"))
+    assert asked_by(view(client(begun), contract(), askers=askers), why).words == words
 
 
 def test_a_token_in_the_log_is_one_short_line() -> None:

@@ -27,6 +27,8 @@ CLIENT: dict[str, Any] = {
             "name": "default",
             "state": "Registered",
             "registeredAt": _TIME,
+            "version": "1.0.r",
+            "second": {"hash": "9f86d081", "copyOf": "9f86d081"},
             "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "policies": [
                 {
