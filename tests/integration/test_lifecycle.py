@@ -176,8 +176,7 @@ def test_a_gateway_that_lost_everything_is_healed(cluster: Cluster, namespace: s
     key = registered(cluster, namespace)
     cluster.apply(rate_limit(namespace, "limit", client="shop", limit=1, period="Hour"))
     cluster.wait_phase(namespace, "shop", "UnpublishedChanges")
-    env.reset_gateway()
-    assert cluster.call("acme/orders/1.0", key) == 404
+    env.reset_gateway()  # the new process has nothing, but it may be healed before the next line
     until(lambda: cluster.call("acme/orders/1.0", key) == 200, what="the registration coming back", seconds=60)
     assert [cluster.call("acme/orders/1.0", key) for _ in range(3)] == [200] * 3
     cluster.wait_phase(namespace, "shop", "UnpublishedChanges")

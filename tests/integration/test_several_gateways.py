@@ -9,7 +9,7 @@ import pytest
 from localenv.cluster import Cluster, Json, client, condition, contract, until
 from localenv.environment import Environment
 from localenv.operator import Operator
-from tests.integration.second_gateway import SecondGateway
+from localenv.second_gateway import SecondGateway
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
 
