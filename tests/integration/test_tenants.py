@@ -361,6 +361,24 @@ def test_a_plugin_coordinate(scene: Scene, cluster: Cluster) -> None:
     assert cluster.call(f"{scene.a.namespace}/orders/1.0", key) == 200
 
 
+def test_an_expression_in_a_secret(scene: Scene, cluster: Cluster) -> None:
+    """Fails when what the schema can't see, a Secret's content, is evaluated by the gateway with its own properties and environment."""
+    key = registered(scene, cluster, "expressive")
+    scene.a.secret("expressions", {"alice": "${java.home}"}, labels=ALLOW_USE)
+    identity = {"username": "alice", "passwordSecretRef": {"name": "expressions", "key": "alice"}}
+    rule = {"realm": "shop", "requireTransportSecurity": False, "staticIdentity": {"identities": [identity]}}
+    target = {"kind": "Client", "name": "expressive"}
+    scene.a.made("Policy", "expressive", {"targetRefs": [target], "basicAuthentication": rule})
+    found = scene.a.refused("Policy", "expressive", "Invalid", type_="Accepted")
+    assert "java.home" not in json.dumps(found["status"])
+    scene.a.cluster.annotate("Client", scene.a.namespace, "expressive", "reregister", "evaluate it")
+    scene.a.cluster.wait(
+        "Client", scene.a.namespace, "expressive", lambda o: bool(o["status"].get("actions")), what="the action handled"
+    )
+    assert "${" not in json.dumps(cluster.registration(scene.a.namespace, "expressive"))
+    assert cluster.call(f"{scene.a.namespace}/orders/1.0", key) == 200
+
+
 # Keys and Secrets -----------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,6 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     TERMINATING = "Terminating"
     GATEWAY_NOT_FOUND = "GatewayNotFound"
-    GATEWAY_TYPE = "UnsupportedByGateway"
     NO_DEFAULT_GATEWAY = "NoDefaultGateway"
     AMBIGUOUS_DEFAULT = "AmbiguousDefault"
     ORGANIZATION_NOT_OWNED = "NotPermitted"
@@ -72,7 +71,6 @@ class Reason(StrEnum):
     API_DEPRECATED = "ApiDeprecated"
     POLICY_UNRESOLVED = "PolicyUnresolved"
     NOT_YET_LIVE = "NotYetLive"
-    DELETING = "Deleting"
 
     # A Policy
     VALID = "Valid"
@@ -97,7 +95,6 @@ class Reason(StrEnum):
     ACTION_SUCCEEDED = "ActionSucceeded"
     ACTION_FAILED = "ActionFailed"
     ACTION_SKIPPED = "ActionSkipped"
-    CONTRACT_REVOKED = "ContractRevoked"
 
     # A change of a gateway
     CHANGE_FAILED = "ChangeFailed"
