@@ -285,7 +285,8 @@ class Effects:
 
     # The gateways ------------------------------------------------------------------------------------------------
 
-    def _handle(self, gateway: str) -> Handle:
+    def handle(self, gateway: str) -> Handle:
+        """The handle of a gateway; raises GatewayUnreachable when there is none."""
         handle = self.pool.handle(gateway)
         if handle is None:
             raise GatewayUnreachable(f"RuntimeGateway {gateway} or its credentials are gone.")
@@ -299,13 +300,14 @@ class Effects:
         if Identities(self).both(view, recorded):
             await Identities(self).read_both(gathered, gateway)
             return
-        found = await self._handle(gateway).driver.read(
+        found = await self.handle(gateway).driver.read(
             identity_of(identity, recorded.version), urgent=view.client.meta.deleting
         )
-        seen = replace(self._fact(gathered, gateway, found), version=recorded.version)
+        seen = replace(self.fact_of(gathered, gateway, found), version=recorded.version)
         self.memory.of(view.client.meta.uid).saw(gateway, seen)
 
-    def _fact(self, gathered: Gathered, gateway: str, found: Registration | None) -> LiveFact:
+    def fact_of(self, gathered: Gathered, gateway: str, found: Registration | None) -> LiveFact:
+        """What a reading of the Client's registration says."""
         client = gathered.view.client
         return fact(
             found,
@@ -318,11 +320,11 @@ class Effects:
         )
 
     async def _push(self, gathered: Gathered, push: Push) -> None:
-        view, handle = gathered.view, self._handle(push.gateway)
+        view, handle = gathered.view, self.handle(push.gateway)
         identity = view.desired.identity
         if identity is None:
             return
-        memory = await self._fresh(view)
+        memory = await self.fresh(view)
         await self.gateway_finalizer.ensure(push.gateway)
         before = memory.live.get(push.gateway, LiveFact()).digest
         with self.accounts.attempt(view, memory, push.why, push.target, before=before):
@@ -409,7 +411,7 @@ class Effects:
         view, gateway = gathered.view, unregister.gateway
         if view.desired.identity is None:
             return
-        memory = await self._fresh(view)
+        memory = await self.fresh(view)
         before = memory.live.get(gateway, LiveFact())
         recorded = Identities(self).standing(view, gateway)
         empty = Snapshot(gateway=gateway)
@@ -418,7 +420,7 @@ class Effects:
             await KeyEffects(self).take_off_second(view, gateway, recorded)
             if before.state is not Live.FOREIGN:
                 memory.forget_live(gateway)
-                await self._handle(gateway).driver.unregister(identity, urgent=True)
+                await self.handle(gateway).driver.unregister(identity, urgent=True)
         now = self.clock.now()
         if before.state is not Live.FOREIGN:
             memory.saw(gateway, LiveFact(state=Live.ABSENT, since=now))
@@ -428,7 +430,7 @@ class Effects:
             snapshot=kept, why=unregister.why, detail=unregister.detail, at=now, by=asked.words
         )
 
-    async def _fresh(self, view: View) -> ClientMemory:
+    async def fresh(self, view: View) -> ClientMemory:
         """Make sure that this process has seen the Client consistently in this Lease term before it changes a gateway."""
         meta = view.client.meta
         memory = self.memory.of(meta.uid)

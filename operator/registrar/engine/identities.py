@@ -49,7 +49,7 @@ class Identities:
         identity, recorded = view.desired.identity, hands.gatherer.recorded(view.client, gateway)
         if identity is None:
             return
-        driver, urgent = hands._handle(gateway).driver, view.client.meta.deleting
+        driver, urgent = hands.handle(gateway).driver, view.client.meta.deleting
         known = hands.seals.genuine(recorded, uid=view.client.meta.uid) and not recorded.empty
         version = recorded.version if known else ""
         other = other_version(version, identity.version)
@@ -57,7 +57,7 @@ class Identities:
         second = await driver.read(identity_of(identity, other), urgent=urgent)
         if not known and second is not None and self._moved(gathered, main, second):
             main, second, version = second, main, other
-        seen = replace(hands._fact(gathered, gateway, main), version=version)
+        seen = replace(hands.fact_of(gathered, gateway, main), version=version)
         memory = hands.memory.of(view.client.meta.uid)
         memory.saw(gateway, seen)
         memory.saw_second(gateway, self._second(gathered, recorded if known else Snapshot(gateway), second))

@@ -68,7 +68,7 @@ class KeyEffects:
         memory = hands.memory.of(client.meta.uid)
         if identity is None:
             return
-        found = await hands._handle(gateway).driver.read(identity_of(identity))
+        found = await hands.handle(gateway).driver.read(identity_of(identity))
         if found is not None:
             digest = hands.seals.key_digest(found.api_key)
             if hands.ingest.store.reserve_key(digest, client.meta.uid) != client.meta.uid:
@@ -132,7 +132,7 @@ class KeyEffects:
                 continue
             if not hands.seals.genuine(snapshot, uid=view.client.meta.uid):
                 continue
-            driver = hands._handle(snapshot.gateway).driver
+            driver = hands.handle(snapshot.gateway).driver
             found = await driver.read(identity_of(identity, snapshot.version))
             if found is None or hands.seals.digest(found) != snapshot.hash:
                 continue
@@ -201,8 +201,8 @@ class KeyEffects:
         hands, view, identity = self.hands, gathered.view, gathered.view.desired.identity
         if identity is None:
             return
-        memory = await hands._fresh(view)
-        handle = hands._handle(push.gateway)
+        memory = await hands.fresh(view)
+        handle = hands.handle(push.gateway)
         published, recorded = push.target, hands.gatherer.recorded(view.client, push.gateway)
         other = other_version(published.version, identity.version)
         version = published.version if push.slot is Slot.MAIN else other
@@ -278,7 +278,7 @@ class KeyEffects:
     async def end_overlap(self, view: View, end: EndOverlap) -> None:
         """Take off the registration under the other identity."""
         hands = self.hands
-        memory = await hands._fresh(view)
+        memory = await hands.fresh(view)
         before = memory.second.get(end.gateway, LiveFact()).digest
         with hands.accounts.attempt(view, memory, end.why, end.snapshot, before=before):
             await self.take_off_second(view, end.gateway, end.snapshot, always=True)
@@ -299,5 +299,5 @@ class KeyEffects:
             return
         memory.forget_second(gateway)
         other = other_version(recorded.version, identity.version)
-        await hands._handle(gateway).driver.unregister(identity_of(identity, other), urgent=True)
+        await hands.handle(gateway).driver.unregister(identity_of(identity, other), urgent=True)
         memory.saw_second(gateway, LiveFact(state=Live.ABSENT, since=hands.clock.now()))
