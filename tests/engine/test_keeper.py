@@ -252,6 +252,27 @@ async def test_a_reset_is_noticed_said_and_queued_the_oldest_first(benches: list
     await finish(bench)
 
 
+async def test_a_reset_takes_both_keys_of_an_overlap(benches: list[Bench]) -> None:
+    """Fails when of two registrations only the published one is known to be lost: its second key would stay dead until the next full check."""
+    bench = Bench()
+    for number in range(5):
+        uid = bench.add(number).meta.uid
+        bench.memory.of(uid).saw_second("default", LiveFact(state=Live.OURS, digest="other", version="1.0"))
+        fact = replace(bench.memory.of(uid).live["default"], version="1.0.r")
+        bench.memory.of(uid).live["default"] = fact
+    driver = bench.drivers["default"]
+    driver.has = {replace(identity, version="1.0.r"): wire for identity, wire in driver.has.items()}
+    bench.start()
+    await asyncio.sleep(30)
+    assert bench.queue.idle
+    driver.has.clear()
+    await bench.queued(5)
+    for memory in (bench.memory.of(f"uid-c{number}") for number in range(5)):
+        assert memory.second["default"].state is Live.ABSENT
+        assert (memory.live["default"].state, memory.live["default"].version) == (Live.ABSENT, "1.0.r")
+    await finish(bench)
+
+
 async def test_healing_is_counted_down(benches: list[Bench]) -> None:
     """Fails when a RuntimeGateway says `0 of n` until the last is back, or for ever."""
     bench = Bench()

@@ -203,7 +203,12 @@ class Drift:
         since = {row.key: self.store.published_since(self.name, row.key) or 0.0 for row in gone}
         now = self.clock.now()
         for row in sorted(gone, key=lambda row: (since[row.key], row.key)):
-            row.memory.saw(self.name, LiveFact(state=Live.ABSENT, genuine=row.before.genuine, since=now))
+            version, genuine = row.before.version, row.before.genuine
+            absent = LiveFact(state=Live.ABSENT, genuine=genuine, since=now, version=version)
+            row.memory.saw(self.name, absent)
+            if row.memory.second.get(self.name, LiveFact()).state is Live.OURS:
+                # A gateway that does not list the client has it under neither of its identities.
+                row.memory.saw_second(self.name, LiveFact(state=Live.ABSENT, since=now))
             self.metrics.drift(self.name, "found")
             self.queue.add(row.key)
         if gone:
