@@ -36,6 +36,7 @@ _COMPONENTS = {
     "IPolicyFailureFactoryComponent": f"{_VERTX}.components.PolicyFailureFactoryComponent",
     "IBufferFactoryComponent": f"{_VERTX}.components.BufferFactoryComponentImpl",
     "IExecuteBlockingComponent": f"{_VERTX}.components.ExecuteBlockingComponentImpl",
+    "ILdapComponent": f"{_VERTX}.components.LdapClientComponentImpl",
     "IPeriodicComponent": f"{_VERTX}.components.PeriodicComponentImpl",
 }
 JAVA_OPTIONS = [

@@ -11,6 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from registrar.clock import Clock
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
@@ -222,12 +224,21 @@ class PolicyReconciler:
         if counts.winner:
             text = reasons.policy_conflicted(winner=counts.winner, contract=counts.where)
             return _condition(FALSE, Reason.CONFLICTED, text)
-        return _condition(TRUE, Reason.VALID, reasons.POLICY_ACCEPTED)
+        text = reasons.POLICY_PASSWORDS_UNCHECKED if _extracts_roles(policy) else reasons.POLICY_ACCEPTED
+        return _condition(TRUE, Reason.VALID, text)
 
     def _exists(self, namespace: str, kind: str, name: str) -> bool:
         if kind == "Client":
             return self.store.client(namespace, name) is not None
         return self.store.contract(namespace, name) is not None
+
+
+def _extracts_roles(policy: PolicyObject) -> bool:
+    """Whether the Policy takes roles from a directory: then the gateway does not look at the answer to the login (seen on Apiman 2.1.1)."""
+    if policy.type != "basicAuthentication":
+        return False
+    ldap = orjson.loads(policy.config).get("ldapIdentity") or {}
+    return bool(ldap.get("extractRoles"))
 
 
 def _condition(status: str, reason: str, message: str) -> Condition:

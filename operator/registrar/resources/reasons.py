@@ -446,6 +446,10 @@ def grant_ambiguous(*, namespace: str) -> str:
 # Policies ----------------------------------------------------------------------------------------------------------
 
 POLICY_ACCEPTED = "The Policy is valid for all of its targets."
+POLICY_PASSWORDS_UNCHECKED = (
+    "The Policy is valid for all of its targets. With ldapIdentity.extractRoles the gateway relies on the directory to refuse searches after a wrong password: "
+    "a directory that lets anybody read lets every password pass. Make sure that yours does not answer anonymous searches, or set extractRoles to false."
+)
 
 
 def policy_target_not_found(target: str) -> str:
