@@ -58,6 +58,8 @@ def main() -> int:
     parser.add_argument("--large", action="store_true", help="10,000 Clients")
     wanted = parser.parse_args()
     clients = 10_000 if wanted.large else wanted.clients
+    if clients <= CHANGES:
+        parser.error(f"--clients must be more than {CHANGES}: that many single changes are measured")
     environment = Environment.up(ROOT / ".localenv" / "bench", apis=APIS, gateway_heap="1g")
     try:
         numbers = asyncio.run(measure(environment, clients))
