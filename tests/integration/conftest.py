@@ -9,9 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from localenv.cluster import Cluster
+from localenv.cluster import Cluster, condition
 from localenv.environment import ROOT, Environment
+from localenv.install import runtime_gateway
 from localenv.operator import Operator
+from tests.faults.gateway_proxy import GatewayProxy
 
 QUICK: dict[str, str | float] = {
     "settle_seconds": 1.0,
@@ -51,3 +53,24 @@ def operator(env: Environment, request: pytest.FixtureRequest) -> Iterator[Opera
     running = Operator(env, name=name, settings={"lease": "false", **QUICK}).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def proxy(env: Environment) -> Iterator[GatewayProxy]:
+    """A proxy of its own for the test."""
+    running = GatewayProxy(env.gateway_config_url).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
+    """A RuntimeGateway, named as the namespace, that is reached through the proxy."""
+    manifest = runtime_gateway(env)
+    manifest["metadata"]["name"] = namespace
+    manifest["spec"] |= {"default": False}
+    manifest["spec"]["apiman"] |= {"endpoint": proxy.url}
+    cluster.apply(manifest)
+    cluster.wait("RuntimeGateway", "", namespace, lambda o: condition(o, "Ready").get("status") == "True", what="Ready")
+    yield namespace
+    cluster.delete("RuntimeGateway", "", namespace)

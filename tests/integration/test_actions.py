@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from localenv.cluster import Cluster, Json, client, condition, contract, rate_limit, until
-from localenv.environment import Environment
-from localenv.install import runtime_gateway
 from localenv.operator import Operator
 from registrar.engine.audit_reader import History
 from tests.faults.gateway_proxy import Fault, GatewayProxy
@@ -277,27 +274,6 @@ def test_a_status_wiped_under_a_handled_token(cluster: Cluster, namespace: str, 
 
 
 # With a gateway that does not answer as it should ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy(env: Environment) -> Iterator[GatewayProxy]:
-    """A proxy of its own for the test."""
-    running = GatewayProxy(env.gateway_config_url).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
-    """A RuntimeGateway, named as the namespace, that is reached through the proxy."""
-    manifest = runtime_gateway(env)
-    manifest["metadata"]["name"] = namespace
-    manifest["spec"] |= {"default": False}
-    manifest["spec"]["apiman"] |= {"endpoint": proxy.url}
-    cluster.apply(manifest)
-    cluster.wait("RuntimeGateway", "", namespace, lambda o: condition(o, "Ready").get("status") == "True", what="Ready")
-    yield namespace
-    cluster.delete("RuntimeGateway", "", namespace)
 
 
 def refusing(proxy: GatewayProxy) -> Fault:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,27 +13,6 @@ from localenv.operator import Operator
 from tests.faults.gateway_proxy import Fault, GatewayProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
-
-
-@pytest.fixture
-def proxy(env: Environment) -> Iterator[GatewayProxy]:
-    """A proxy of its own for the test."""
-    running = GatewayProxy(env.gateway_config_url).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
-    """A RuntimeGateway, named as the namespace, that is reached through the proxy."""
-    manifest = runtime_gateway(env)
-    manifest["metadata"]["name"] = namespace
-    manifest["spec"] |= {"default": False}
-    manifest["spec"]["apiman"] |= {"endpoint": proxy.url}
-    cluster.apply(manifest)
-    cluster.wait("RuntimeGateway", "", namespace, lambda o: condition(o, "Ready").get("status") == "True", what="Ready")
-    yield namespace
-    cluster.delete("RuntimeGateway", "", namespace)
 
 
 def create(cluster: Cluster, namespace: str, gateway: str, **spec: Any) -> None:

@@ -19,7 +19,6 @@ from registrar.resources.objects import KEY_VERBS, REVOKE_KEY, ROTATE_KEY, UNREG
 from registrar.resources.status import ClientStatus
 
 SCHEDULE = "schedule"
-_WITH_A_SECRET = (KeyState.VALID, KeyState.INVALID, KeyState.IN_USE)
 
 
 def request_of(verb: str, token: str) -> str:
