@@ -14,6 +14,7 @@ from registrar.clock import Jitter, LoopClock
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
+from registrar.engine.heal_rate import FEW
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
 from registrar.engine.owed import Ledger
@@ -311,6 +312,27 @@ async def test_who_waits_for_a_heal_is_asked_to_say_so(benches: list[Bench]) -> 
     assert [memory.tell for memory in memories] == [True, True, True, False]
     await asyncio.sleep(60)
     assert bench.queue.idle
+    await finish(bench)
+
+
+async def test_only_a_few_say_so_while_heals_go_quickly(benches: list[Bench]) -> None:
+    """Fails when a fast gateway's heals wait behind the status writes of all that are still to come."""
+    bench = Bench()
+    clients = [bench.add(number) for number in range(600)]
+    bench.start()
+    await asyncio.sleep(20)
+    driver = bench.drivers["default"]
+    lost = dict(driver.has)
+    driver.has.clear()
+    memories = [bench.memory.of(one.meta.uid) for one in clients]
+    await bench.queued(len(clients))
+    for one, (identity, wire) in zip(clients, lost.items(), strict=True):
+        await asyncio.sleep(0.05)
+        driver.has[identity] = wire
+        fact = LiveFact(state=Live.OURS, digest=one.status.snapshot("default").hash)
+        bench.memory.of(one.meta.uid).saw("default", fact)
+    asked = sum(memory.tell for memory in memories)
+    assert FEW <= asked <= 6 * FEW, asked
     await finish(bench)
 
 

@@ -22,7 +22,8 @@ from registrar.engine.faults import fault_of
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
-from registrar.engine.memory import Memory
+from registrar.engine.heal_rate import HealRate
+from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Ledger
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
@@ -57,6 +58,7 @@ class Watched:
     urgent: bool = False
     check: asyncio.Task[None] | None = None
     found: asyncio.Event = field(default_factory=asyncio.Event)
+    rate: HealRate = field(default_factory=HealRate)
 
     @property
     def checking(self) -> bool:
@@ -198,13 +200,13 @@ class GatewayKeeper:
 
     # Status ------------------------------------------------------------------------------------------------------
 
-    def _counts(self, gateway: GatewayObject) -> tuple[int, int]:
+    def _counts(self, gateway: GatewayObject, watched: Watched) -> tuple[int, int]:
         """How many registrations there should be, and how many of them are not there; a blocked Client's is in neither.
 
         Clients that have waited for their heal for longer than the grace are asked to say so, ahead of all heals: a slow gateway may take minutes.
         """
         name, healing, stopped = gateway.meta.name, 0, 0
-        waiting: list[tuple[float, Key]] = []
+        waiting: list[tuple[float, Key, ClientMemory]] = []
         for uid in self.memory.absent_from(name):
             client, identity = self.store.client_by_uid(uid), self.store.identity(uid)
             if client is None or identity is None or name not in (row[0] for row in client.standing):
@@ -213,26 +215,25 @@ class GatewayKeeper:
             blocked = gateway.block(organization=organization, client_id=client_id, version=version) is not None
             stopped += blocked
             healing += not blocked
-            key = Key("Client", client.meta.namespace, client.meta.name)
-            if not blocked and self._waited(name, uid):
-                waiting.append((self.store.published_since(name, key) or 0.0, key))
-        for _, key in sorted(waiting):
+            key, memory = Key("Client", client.meta.namespace, client.meta.name), self.memory.of(uid)
+            if not blocked and self._waited(name, memory):
+                waiting.append((self.store.published_since(name, key) or 0.0, key, memory))
+        watched.rate.saw(healing, now=self.clock.monotonic())
+        asked = watched.rate.asked(len(waiting), healing=healing, grace=self.grace)
+        for _, key, memory in sorted(waiting, key=lambda row: row[:2])[:asked]:
+            memory.tell, memory.told = True, memory.live[name].since
             self.queue.add(key, urgent=True)
         return self.store.published_count(name) - stopped, healing
 
-    def _waited(self, name: str, uid: str) -> bool:
+    def _waited(self, name: str, memory: ClientMemory) -> bool:
         """Whether the Client has waited for its heal long enough to say so, and was not asked to yet."""
-        memory = self.memory.of(uid)
         since = memory.live[name].since if name in memory.live else 0.0
-        if not since or memory.told == since or self.clock.now() < since + self.grace:
-            return False
-        memory.tell, memory.told = True, since
-        return True
+        return bool(since) and memory.told != since and self.clock.now() >= since + self.grace
 
     async def _write(self, gateway: GatewayObject, handle: Handle | None, watched: Watched) -> None:
         if handle is not None and not watched.probed:
             return
-        expected, healing = self._counts(gateway)
+        expected, healing = self._counts(gateway, watched)
         new = gateway_status(
             gateway,
             credentials=handle is not None,
