@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SHARE = 0.5
 """Over which share of the drift interval a full check is spread."""
+LONGEST_START = 60.0
+"""Seconds for which the first check waits for the passes of the start; later a busy queue keeps no check back."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Watched:
     check: asyncio.Task[None] | None = None
     found: asyncio.Event = field(default_factory=asyncio.Event)
     rate: HealRate = field(default_factory=HealRate)
+    first_look: float | None = None
 
     @property
     def checking(self) -> bool:
@@ -172,7 +175,7 @@ class GatewayKeeper:
 
     async def _start_check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, lost: bool) -> None:
         """Begin a full check when one is due, or at once and in haste when a registration was lost."""
-        due = self.clock.monotonic() >= watched.next_check and not watched.checking
+        due = self.clock.monotonic() >= watched.next_check and not watched.checking and self._passed(watched)
         hasty = lost and not (watched.checking and watched.urgent)
         if not due and not hasty:
             return
@@ -187,6 +190,12 @@ class GatewayKeeper:
         watched.check = asyncio.create_task(
             self._check(gateway, handle, watched, seconds=seconds), name=f"check-{gateway.meta.name}"
         )
+
+    def _passed(self, watched: Watched) -> bool:
+        """Whether the passes of the start are over, as far as they are waited for: a Client that had none yet is not compared."""
+        now = self.clock.monotonic()
+        watched.first_look = now if watched.first_look is None else watched.first_look
+        return not self.queue.depth or now >= watched.first_look + LONGEST_START
 
     async def _check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, seconds: float) -> None:
         try:
