@@ -7,6 +7,7 @@ What this module deliberately does not do: run anything but the start's own call
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,8 @@ from registrar.settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+WATCH_AFTER = 15.0
+"""Seconds after which the watch begins though the passes of the start are not over; a replica that does not lead has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +248,9 @@ async def build(
         gc.freeze()
         _enqueue_all(store, queue)
         loaded.set()
+        # Kopf lists everything once more, which tells nothing new and takes as long as all first passes: those come first.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.drained(), timeout=WATCH_AFTER)
         await shell.run()
 
     async def sweeping() -> None:

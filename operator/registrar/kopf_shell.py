@@ -184,7 +184,7 @@ def _settings() -> kopf.OperatorSettings:
     """The settings under which 60,000 objects were held in the least memory, without a write (see docs/decisions)."""
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 100
     settings.watching.connect_timeout = 10
     settings.watching.label_selectors[SECRETS.version, SECRETS.plural] = selector(SECRETS)
     settings.networking.request_timeout = 60

@@ -78,7 +78,8 @@ class Sweep:
                     log.warning("%s can't be swept now: %s", resource.plural, error)
 
     async def _sweep(self, resource: Resource, namespace: str) -> None:
-        listed: dict[str, tuple[str, str, int]] = {}
+        seen: set[str] = set()
+        late: list[tuple[str, str, str, int]] = []
         horizon = 0
         async for page in self.client.list_pages(
             resource, namespace=namespace, label_selector=selector(resource), metadata_only=True
@@ -86,18 +87,26 @@ class Sweep:
             horizon = max(horizon, int(page.resource_version or 0))
             for item in page.items:
                 meta = item["metadata"]
-                listed[meta["uid"]] = (meta.get("namespace", ""), meta["name"], int(meta.get("resourceVersion") or 0))
-        known = {item.meta.uid: item for item in self.store.all(resource.kind)}
-        for number, (uid, stored) in enumerate(known.items(), start=1):
+                listed = (meta.get("namespace", ""), meta["name"], meta["uid"], int(meta.get("resourceVersion") or 0))
+                known = self.store.find(resource.kind, *listed[:2])
+                # The store's own text of the UID, where it has one: that of the page would live as long as the sweep.
+                seen.add(known.meta.uid if known is not None and known.meta.uid == meta["uid"] else meta["uid"])
+                if self._misses(resource, *listed):
+                    late.append(listed)
+        for number, stored in enumerate(self.store.all(resource.kind), start=1):
             await _turn(number)
             in_scope = not namespace or stored.meta.namespace == namespace
-            if in_scope and uid not in listed and version_of(stored.meta) <= horizon:
+            if in_scope and stored.meta.uid not in seen and version_of(stored.meta) <= horizon:
                 await self._confirm_gone(resource, stored)
-        for number, (uid, (space, name, version)) in enumerate(listed.items(), start=1):
-            await _turn(number)
-            found = self.store.find(resource.kind, space, name)
-            if found is None or found.meta.uid != uid or version_of(found.meta) < version:
-                await self._fetch(resource, space, name)
+        for listed in late:
+            # The watch may have brought it meanwhile.
+            if self._misses(resource, *listed):
+                await self._fetch(resource, *listed[:2])
+
+    def _misses(self, resource: Resource, namespace: str, name: str, uid: str, version: int) -> bool:
+        """Whether the store has not that object, or only an older version of it."""
+        known = self.store.find(resource.kind, namespace, name)
+        return known is None or known.meta.uid != uid or version_of(known.meta) < version
 
     async def _confirm_gone(self, resource: Resource, item: AnyObject) -> None:
         meta = item.meta
