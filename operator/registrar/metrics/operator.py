@@ -14,8 +14,11 @@ from registrar import __version__
 from registrar.metrics.controllers import ApiServerCalls, QueueMetrics, ReconcileMetrics
 from registrar.metrics.families import Bound, Families
 from registrar.metrics.gateways import FIGURES, GatewayCalls, GatewayFigures, gauges
+from registrar.resources.objects import VERBS
 
 LEASE = "gateway-registrar"
+OUTCOMES = ("Succeeded", "Failed", "Skipped")
+"""What becomes of an action."""
 
 
 class Metrics:
@@ -44,6 +47,9 @@ class Metrics:
         self._actions = Bound(families.counter(
             "gateway_registrar_actions_total", "Actions that an annotation asked for, by verb and outcome.", "verb", "outcome"
         ))  # fmt: skip
+        for verb in VERBS:
+            for outcome in OUTCOMES:
+                self._actions(verb, outcome)
         self._drift = Bound(families.counter(
             "gateway_registrar_drift_total",
             "Registrations that a gateway did not have as published (found), and those put right (mended).",
