@@ -165,6 +165,7 @@ async def test_what_is_counted() -> None:
     labels = {"name": "clients"}
     for _ in range(3):
         work.add(A)
+    work.add(A, urgent=True)
     work.add(B)
     await asyncio.sleep(2)
     assert await work.get() == A

@@ -6,7 +6,7 @@ once a minute; only the replica that leads knows anything of the gateways. What 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Figures:
     clock: Clock
     _oldest: dict[str, tuple[float, float | None]] = field(default_factory=dict)
 
-    def gateways(self) -> Iterable[GatewayFigures]:
+    def gateways(self) -> list[GatewayFigures]:
         """One row for each gateway that was looked at since this replica leads."""
         return [self._of(name, watched) for name, watched in self.keeper.watched.items() if watched.status]
 
@@ -56,11 +56,13 @@ class Figures:
             foreign=watched.drift.foreign if watched.drift.counted else None,
             owed=self.ledger.count(name) if self.ledger.loaded else None,
             apis_missing=len(handle.missing) if handle is not None else 0,
-            oldest_key=self.clock.now() - made if made is not None else None,
+            oldest_key=max(0.0, self.clock.now() - made) if made is not None else None,
         )
 
     def _oldest_key(self, gateway: str) -> float | None:
         """When the gateway's oldest key was made, in seconds since the epoch, as it was at most a minute ago."""
+        if not self.store.published_count(gateway):
+            return None
         now = self.clock.monotonic()
         kept = self._oldest.get(gateway)
         if kept is None or now >= kept[0] + KEY_AGE_EVERY:

@@ -72,8 +72,9 @@ class WorkQueue:
         before = self._dirty.get(key)
         if before is not None and before <= lane:
             return
+        if before is None:
+            self._metrics.added()
         self._dirty[key] = lane
-        self._metrics.added()
         self._since.setdefault(key, self._clock.monotonic())
         if key not in self._processing:
             # A key that moves up stays in its old lane too; what is no longer dirty, or dirty in another lane, is skipped there.
