@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from registrar.clock import Clock, Jitter
 from registrar.engine.drift import Drift
@@ -48,7 +49,7 @@ LONGEST_START = 60.0
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out."""
+    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out; `status` is the last one that was computed."""
 
     drift: Drift
     fault: Fault | None = None
@@ -62,6 +63,7 @@ class Watched:
     found: asyncio.Event = field(default_factory=asyncio.Event)
     rate: HealRate = field(default_factory=HealRate)
     first_look: float | None = None
+    status: dict[str, Any] = field(default_factory=dict)
 
     @property
     def checking(self) -> bool:
@@ -131,6 +133,7 @@ class GatewayKeeper:
                 name, self.store, self.queue, self.memory, self.gatherer, self.seals, self.clock, self.metrics
             )
             found = self.watched[name] = Watched(drift)
+            self.metrics.watched(name)
         return found
 
     async def look(self, name: str) -> None:
@@ -258,6 +261,7 @@ class GatewayKeeper:
             owed=self.ledger.count(gateway.meta.name) if self.ledger.loaded else _owed(gateway),
             holding=self.gateway_finalizer.holding(gateway),
         )
+        watched.status = new
         old = gateway.raw_status
         if new == old:
             return
