@@ -15,6 +15,7 @@ import yaml
 Json = dict[str, Any]
 CHARTS = Path(__file__).parent.parent / "charts"
 OPERATOR_CHART = CHARTS / "gateway-registrar"
+GATEWAYS_CHART = CHARTS / "gateway-registrar-gateways"
 
 
 def render_text(
