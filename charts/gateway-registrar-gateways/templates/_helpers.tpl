@@ -47,6 +47,11 @@ What can't work and no schema can say. All mistakes are told at once, each with 
     {{- end }}
   {{- end }}
 {{- end }}
+{{- range $key, $_ := .Values.commonLabels }}
+  {{- if or (hasPrefix "app.kubernetes.io/" $key) (hasPrefix "gateway-registrar.dev/" $key) (eq "helm.sh/chart" $key) }}
+    {{- $problems = append $problems (printf "commonLabels has %s, which is the chart's to set. Leave it out" $key) }}
+  {{- end }}
+{{- end }}
 {{- if gt (len $defaults) 1 }}
   {{- $problems = append $problems (printf "gateways: more than one is spec.default: %s. Leave it to one" (join ", " $defaults)) }}
 {{- end }}

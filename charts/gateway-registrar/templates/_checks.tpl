@@ -36,6 +36,26 @@ What can't work and no schema can say. All mistakes are told at once, each with 
     {{- $problems = append $problems (printf "extraVolumeMounts names the volume %s, which extraVolumes does not have. Add it there" .name) }}
   {{- end }}
 {{- end }}
+{{- range .Values.extraVolumeMounts }}
+  {{- if eq (trimSuffix "/" .mountPath) "/tmp" }}
+    {{- $problems = append $problems "extraVolumeMounts has /tmp, where the chart mounts an emptyDir already. Choose another mountPath, or set tmpSizeLimit" }}
+  {{- end }}
+{{- end }}
+{{- if has "tmp" $volumes }}
+  {{- $problems = append $problems "extraVolumes has a volume tmp, as the chart has. Give it another name" }}
+{{- end }}
+{{- range .Values.extraEnv }}
+  {{- if or (hasPrefix "REGISTRAR_" .name) (eq .name "POD_NAMESPACE") }}
+    {{- $problems = append $problems (printf "extraEnv sets %s, which is the chart's to set. Use settings, or watchNamespaces" .name) }}
+  {{- end }}
+{{- end }}
+{{- range $where, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "metrics.serviceMonitor.labels" .Values.metrics.serviceMonitor.labels "metrics.prometheusRule.labels" .Values.metrics.prometheusRule.labels "metrics.dashboard.labels" .Values.metrics.dashboard.labels }}
+  {{- range $key, $_ := $labels }}
+    {{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) }}
+      {{- $problems = append $problems (printf "%s has %s, which is the chart's to set. Leave it out, or use nameOverride" $where $key) }}
+    {{- end }}
+  {{- end }}
+{{- end }}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
   {{- $problems = append $problems "serviceAccount.create is false and serviceAccount.name is empty: the operator would get the rights of the namespace's default account, or give it its own. Name the ServiceAccount to use" }}
 {{- end }}

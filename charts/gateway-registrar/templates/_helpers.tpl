@@ -26,6 +26,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* The labels of every object and some more, of which none may be named twice: (list $ $more). */}}
+{{- define "gateway-registrar.labelsAnd" -}}
+{{- $own := include "gateway-registrar.labels" (index . 0) | fromYaml }}
+{{- merge $own (default dict (index . 1)) | toYaml }}
+{{- end }}
+
 {{/* What never changes in the life of a release, because a Deployment's selector can't. */}}
 {{- define "gateway-registrar.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "gateway-registrar.name" . }}
