@@ -105,13 +105,18 @@ def test_install_yaml_is_applied_on_a_cluster_without_the_crds(bare: Environment
     assert _crds(admin) == set()
     bare.run_kubectl("apply", "-f", str(INSTALL))
     bare.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in OUR_CRDS))
-    before = bare.run_kubectl("get", "pdb", "--namespace", NAMESPACE, "-o", "jsonpath={..resourceVersion}")
+    before = bare.run_kubectl(
+        "get", "pdb", "--namespace", NAMESPACE, "-o", "jsonpath={.items[0].metadata.resourceVersion}"
+    )
     again = bare.run_kubectl("apply", "-f", str(INSTALL)).splitlines()
     # kubectl replaces the selector of every PodDisruptionBudget and calls that a change; the API server knows that it is none.
     assert {line.split()[0].split(".")[0] for line in again if not line.endswith("unchanged")} <= {
         "poddisruptionbudget"
     }
-    assert bare.run_kubectl("get", "pdb", "--namespace", NAMESPACE, "-o", "jsonpath={..resourceVersion}") == before
+    assert (
+        bare.run_kubectl("get", "pdb", "--namespace", NAMESPACE, "-o", "jsonpath={.items[0].metadata.resourceVersion}")
+        == before
+    )
     # The same file on the server's side: what a client-side apply left is taken over, and nothing conflicts.
     bare.run_kubectl("apply", "--server-side", "-f", str(INSTALL))
 
