@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NAMESPACE = "gateway-registrar-system"
 RELEASE = "gateway-registrar"
-ROLES = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _LIFETIME = "24h"
 
 
 def objects(*, values: Json | None = None, release: str = RELEASE) -> list[Json]:
-    """The ServiceAccount, the roles and their bindings of a release with these values."""
+    """The ServiceAccount of a release with these values, its bindings and the roles that they bind; the roles for users are left out."""
     rows = render(OPERATOR_CHART, values, namespace=NAMESPACE, release=release)
-    return [row for row in rows if row["kind"] in ("ServiceAccount", *ROLES)]
+    bindings = [row for row in rows if row["kind"] in ("ClusterRoleBinding", "RoleBinding")]
+    bound = {(row["roleRef"]["kind"], row["roleRef"]["name"]) for row in bindings}
+    roles = [row for row in rows if (row["kind"], row["metadata"]["name"]) in bound]
+    return [row for row in rows if row["kind"] == "ServiceAccount"] + roles + bindings
 
 
 def grant(environment: Environment) -> None:
