@@ -21,6 +21,15 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/component: operator
 app.kubernetes.io/part-of: gateway-registrar
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of every object and some more, of which none may be named twice: (list $ $more). */}}
+{{- define "gateway-registrar.labelsAnd" -}}
+{{- $own := include "gateway-registrar.labels" (index . 0) | fromYaml }}
+{{- merge $own (default dict (index . 1)) | toYaml }}
 {{- end }}
 
 {{/* What never changes in the life of a release, because a Deployment's selector can't. */}}
@@ -34,5 +43,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (include "gateway-registrar.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
 {{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* The image: a digest wins over a tag. */}}
+{{- define "gateway-registrar.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 {{- end }}
