@@ -29,6 +29,18 @@ def objects(*, values: Json | None = None, release: str = RELEASE) -> list[Json]
     return [row for row in rows if row["kind"] == "ServiceAccount"] + roles + bindings
 
 
+def user_rules(*roles: str) -> list[Json]:
+    """What the chart adds to these of the cluster's own roles (view, edit, admin), which a user has in a namespace."""
+    labels = {f"rbac.authorization.k8s.io/aggregate-to-{role}" for role in roles}
+    rows = render(OPERATOR_CHART, namespace=NAMESPACE, release=RELEASE)
+    return [
+        rule
+        for row in rows
+        if row["kind"] == "ClusterRole" and labels & row["metadata"].get("labels", {}).keys()
+        for rule in row["rules"]
+    ]
+
+
 def grant(environment: Environment) -> None:
     """Apply them; raises LocalEnvError with kubectl's message when the API server refuses."""
     listed = {"apiVersion": "v1", "kind": "List", "items": objects()}

@@ -99,6 +99,10 @@ class Roles:
             self.apply()
         until(lambda: not self.lacking(), what="all rights being back")
 
+    def forget(self) -> None:
+        """Apply everything the next time: something of it may have gone with its namespace."""
+        self._applied.clear()
+
     def lacking(self) -> frozenset[Permission]:
         """What the API server says that the account may not do of what it needs."""
 
