@@ -56,7 +56,7 @@ def sweep_of(kube: Kube, *, interval: float = 600.0) -> Sweep:
     arrivals = Arrivals(clock=clock, settle=2, longest=10)
     ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=Memory(), clock=clock)
     client = cast(Any, kube)
-    preload = Preload(client=client, ingest=ingest, jitter=jitter, namespaces=(), home="system")
+    preload = Preload(client=client, ingest=ingest, jitter=jitter, watched=None)
     return Sweep(
         client=client, store=store, ingest=ingest, preload=preload, metrics=Metrics(), jitter=jitter, interval=interval
     )
