@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from registrar import __version__
-from registrar.cli.commands import status, why
+from registrar.cli.commands import actions, consumers, diff, force_delete, log, status, why
 
 PROGRAM = "kubectl registrar"
 COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
@@ -42,3 +42,10 @@ def _root(
 
 app.command("status")(status.status)
 app.command("why")(why.why)
+app.command("diff")(diff.diff)
+app.command("log")(log.log)
+app.command("consumers")(consumers.consumers)
+app.command("reregister")(actions.reregister)
+app.command("unregister")(actions.unregister)
+app.command("rotate-key")(actions.rotate_key)
+app.command("force-delete")(force_delete.force_delete)
