@@ -28,9 +28,11 @@ def plugin(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Plugin
     return Plugin(env, env.kubeconfig, tmp_path_factory.getbasetemp() / "bin", variables)
 
 
-def as_user(env: Environment, folder: Path, *, token: str, server: str = "", namespace: str = "default") -> Plugin:
-    """Somebody with a token, who may talk to another address."""
-    ca = env.control_plane.ca_file
+def as_user(
+    env: Environment, folder: Path, *, token: str, server: str = "", namespace: str = "default", trusted: bool = True
+) -> Plugin:
+    """Somebody with a token, who may talk to another address, or not know the API server's CA."""
+    ca = env.control_plane.ca_file if trusted else None
     file = kubeconfig(folder / "config", server=server or env.apiserver_url, ca=ca, token=token, namespace=namespace)
     return Plugin(env, file, folder / "bin")
 
@@ -171,6 +173,8 @@ def test_no_cluster(env: Environment, tmp_path: Path) -> None:
     assert absent.code == 3 and "does not exist" in absent.problem
     dead = as_user(env, tmp_path, token="x", server="https://127.0.0.1:1")
     assert dead("status").code == 3 and "does not answer" in dead("status").problem
+    untrusted = as_user(env, tmp_path, token="x", trusted=False)("status")
+    assert untrusted.code == 3 and "is not trusted" in untrusted.problem
     unknown = dead("status", "--context", "nowhere")
     assert unknown.code == 3 and "there is no nowhere among its contexts" in unknown.problem
 
