@@ -516,6 +516,22 @@ def test_what_comes_first_on_the_way_is_said_first() -> None:
     assert found is not None and found.reason == Reason.GATEWAY_UNAUTHORIZED
 
 
+def test_a_deletion_that_waits_leads_to_its_gateway_first() -> None:
+    """Letting the object go leaves a key that works; mending the gateway does not."""
+    found = diagnose(
+        facts(
+            client={
+                **client(condition("Ready", "False", "Terminating", "Deletion waits.")),
+                "metadata": client()["metadata"] | {"deletionTimestamp": "2026-11-02T00:00:00Z"},
+            },
+            gateways={"default": unready("GatewayUnauthorized")},
+        )
+    )
+    assert found is not None and found.message == "Deletion waits.\nwords"
+    assert ["create secret" in mend.command for mend in found.mends] == [True, False]
+    assert "force-delete" in found.mends[-1].command
+
+
 def test_a_contract_is_not_blamed_for_another_one() -> None:
     mine = contract()
     known = facts(kind="Contract", name="orders", contract=mine, contracts=(mine, not_live("NotGranted", name="other")))
