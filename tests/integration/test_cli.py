@@ -320,6 +320,24 @@ def test_a_missing_client(cluster: Cluster, namespace: str, plugin: Plugin) -> N
     assert cluster.call("acme/orders/1.0", cluster.key(namespace, "shop-api-key")) == 200
 
 
+def test_an_operator_that_stopped(cluster: Cluster, namespace: str, plugin: Plugin) -> None:
+    """All is well so far, but its Lease is old: nothing will be seen any more."""
+    cluster.apply(_lease(namespace, "2020-01-01T00:00:00.000000Z"))
+    shop(cluster, namespace)
+    asked = plugin("why", "shop", "-n", namespace, "--operator-namespace", namespace)
+    assert asked.code == 0 and "the operator does not run" in asked.out
+    cluster.delete("Lease", namespace, "gateway-registrar")
+
+
+def _lease(namespace: str, renewed: str) -> Json:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "gateway-registrar", "namespace": namespace},
+        "spec": {"holderIdentity": "gone", "leaseDurationSeconds": 15, "renewTime": renewed},
+    }
+
+
 def test_several_things_at_once(cluster: Cluster, namespace: str, own_gateway: str, plugin: Plugin) -> None:
     """Paused, blocked, not granted and a plan that nobody names: one mend after the other, each found by itself."""
     cluster.namespace(owner := f"{namespace}-owner")

@@ -17,7 +17,7 @@ from registrar.cli.diagnosis.facts import Facts, LeaseFact, SecretState, secret_
 from registrar.cli.diagnosis.mend import aimed, apply, kubectl, manifest
 from registrar.cli.diagnosis.walk import diagnose
 from registrar.resources.reasons import Reason
-from tests.unit.cli.objects import client, condition, contract, facts, gateway, grant, policy
+from tests.unit.cli.objects import client, condition, contract, facts, gateway, grant, policy, unseen
 
 OPERATOR = "gateway-registrar-system"
 EXISTING = {"apiKey": {"source": "Existing", "secretName": "own"}}
@@ -39,12 +39,6 @@ def blocked_client(type_: str, reason: str, status: str = "False", **changed: An
 def recently(found: dict[str, Any]) -> dict[str, Any]:
     """The object, changed in this very second."""
     found["metadata"]["managedFields"] = [{"time": "2027-01-15T08:00:00Z", "manager": "kubectl"}]
-    return found
-
-
-def unseen() -> dict[str, Any]:
-    found = client()
-    found["status"] = {"observedGeneration": -1}
     return found
 
 

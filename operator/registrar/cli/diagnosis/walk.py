@@ -110,8 +110,7 @@ def _unheard(client: Json) -> bool:
 
 def _unseen(facts: Facts, found: Json, kind: str) -> Finding:
     changed = _changed_at(found)
-    recent = changed is not None and facts.now - changed < JUST_NOW
-    if recent and (facts.lease is None or facts.lease.held or facts.lease.age is None):
+    if changed is not None and facts.now - changed < JUST_NOW:
         said = "It was changed just now, and the operator waits until nothing more arrives. Ask again in a few seconds."
         return _finding(facts, found, "NotSeenYet", said, kind=kind, waits=True)
     if facts.lease is not None and not facts.lease.held:
