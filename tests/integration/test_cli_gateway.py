@@ -77,7 +77,9 @@ LOGIN = wire(
         "staticIdentity": {"identities": [{"username": "alice", "password": "correct-horse", "isHash": False}]},
     },
 )
-CUSTOM = {"policyImpl": "class:com.example.AuditPolicy", "policyJsonConfig": json.dumps({"level": "full", "of": None})}
+AUDIT = "class:com.example.AuditPolicy"
+CUSTOM = {"policyImpl": AUDIT, "policyJsonConfig": json.dumps({"level": "full", "share": 0.5, "of": [1, {}]})}
+WITH_NULL = {"policyImpl": AUDIT, "policyJsonConfig": json.dumps({"level": "full", "of": None})}
 PASSWORD = {"Authorization": "Basic " + base64.b64encode(b"alice:correct-horse").decode()}
 
 
@@ -107,10 +109,10 @@ def seen(cluster: Cluster, key: str) -> list[tuple[int, str]]:
 def test_what_is_on_the_gateway_becomes_objects(
     env: Environment, cluster: Cluster, namespace: str, gateway: str, tmp_path: Path
 ) -> None:
-    """Fails when an imported Client does not end Registered with nothing pending, when a call is answered otherwise than before, or when a secret is in a readable file."""
+    """Fails when an imported Client is not Registered with nothing pending, a call is answered otherwise than before, or a secret is in a readable file."""
     shop = by_hand(cluster, namespace, "Shop_Front", orders=[LIMIT, LOGIN, HIDDEN], billing=[LIMIT, API_QUOTA])
     other = by_hand(cluster, namespace, "till", orders=[FOREIGN_FORM, LIMIT, HIDDEN])
-    by_hand(cluster, namespace, "audited", billing=[CUSTOM, CUSTOM])
+    by_hand(cluster, namespace, "audited", billing=[WITH_NULL, CUSTOM])
     before = {key: seen(cluster, key) for key in (shop, other)}
     assert (404, "10007") in before[shop] and (401, "10004") in before[shop] and (200, "") in before[shop]
     standing = [cluster.registration(namespace, name) for name in ("Shop_Front", "till", "audited")]

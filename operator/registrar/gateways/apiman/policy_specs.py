@@ -140,14 +140,14 @@ def _admissible(type_: str, config: Mapping[str, Any]) -> bool:
 
 
 def _stored_as_it_is(value: object) -> bool:
-    """Whether free JSON survives the API server: it keeps 64-bit integers, and writes 1.0 as 1."""
+    """Whether free JSON survives kubectl and the API server: they keep 64-bit integers, write 1.0 as 1, and drop what is null."""
     if isinstance(value, dict):
         return all(_stored_as_it_is(inner) for inner in value.values())
     if isinstance(value, list):
         return all(_stored_as_it_is(inner) for inner in value)
     if isinstance(value, float):
         return not value.is_integer()
-    return not isinstance(value, int) or abs(value) <= _LARGEST_INTEGER
+    return value is not None and (not isinstance(value, int) or abs(value) <= _LARGEST_INTEGER)
 
 
 def _usable(password: object) -> bool:
