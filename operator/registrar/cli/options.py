@@ -80,3 +80,7 @@ OptionalClientName = Annotated[
     ),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.", min=0.1, max=86_400)]
+OPERATOR_NAMESPACE = "gateway-registrar-system"
+OperatorNamespace = Annotated[
+    str, typer.Option("--operator-namespace", help="Where the operator runs.", rich_help_panel=_WHERE)
+]

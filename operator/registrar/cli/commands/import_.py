@@ -17,9 +17,6 @@ from registrar.cli.options import Target
 if TYPE_CHECKING:
     from registrar.cli.importing.model import Outcome, Wishes
 
-OPERATOR_NAMESPACE = "gateway-registrar-system"
-
-
 def import_(
     gateway: Annotated[
         str,
@@ -58,9 +55,7 @@ def import_(
             help="Write no keys: the operator takes each from the gateway into a Secret that it owns, so it can rotate it.",
         ),
     ] = False,
-    operator_namespace: Annotated[
-        str, typer.Option("--operator-namespace", help="Where the operator and the gateway's credentials are.")
-    ] = OPERATOR_NAMESPACE,
+    operator_namespace: options.OperatorNamespace = options.OPERATOR_NAMESPACE,
     endpoint: Annotated[
         str,
         typer.Option(
