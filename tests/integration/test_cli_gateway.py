@@ -15,8 +15,9 @@ from uuid import uuid4
 
 import pytest
 
-from localenv.cluster import Answer, Cluster, Json, client, condition, contract, policy, until
+from localenv.cluster import Answer, Cluster, Json, client, contract, policy
 from localenv.environment import ROOT, Environment
+from localenv.gateway import Api
 from localenv.install import runtime_gateway
 from localenv.operator import Operator
 
@@ -136,3 +137,111 @@ def test_what_is_on_the_gateway_becomes_objects(
     assert {key: seen(cluster, key) for key in (shop, other)} == before
     again = registrar(env, "import", "--gateway", gateway, "--organization", namespace, "-o", "-")
     assert (again.returncode, again.stdout) == (0, "") and "3 registrations are the operator's already" in again.stderr
+
+
+def test_keys_that_the_operator_takes_itself(
+    env: Environment, cluster: Cluster, namespace: str, gateway: str, tmp_path: Path
+) -> None:
+    """Fails when --generated-keys writes a key, or when its Client does not end with the key that the gateway has; or when a user without rights sees a key."""
+    organization = f"{namespace}-org"
+    key = by_hand(cluster, organization, "till", orders=[])
+    arguments = ("import", "--gateway", gateway, "--organization", organization, "-o", "-", "--generated-keys")
+    refused = registrar(env, *arguments, "--into-namespace", namespace, user="team-a")
+    assert refused.returncode == 4 and refused.stdout == "", refused.stderr
+    done = registrar(env, *arguments, "--map", f"{organization}={namespace}")
+    assert done.returncode == 0 and key not in done.stdout and "kind: Secret" not in done.stdout, done.stderr
+    first = next(line for line in done.stderr.splitlines() if "kubectl patch" in line)
+    env.run_kubectl(*shlex.split(first)[1:])
+    env.run_kubectl("apply", "-f", "-", stdin=done.stdout)
+    found = cluster.wait_phase(namespace, "till", "Registered", seconds=60)
+    assert not found["status"].get("pendingChanges")
+    assert cluster.key(namespace, "till-api-key") == key and cluster.call(ORDERS, key) == 200
+
+
+# subscribe and call --------------------------------------------------------------------------------------------------
+
+WAREHOUSE = Api("acme", "warehouse", "1.0")
+
+
+def test_from_a_client_to_the_first_answer(env: Environment, cluster: Cluster, namespace: str) -> None:
+    """Fails when subscribe does not lead to a call that is answered, prints the key, or makes more of a change than was asked for."""
+    cluster.apply(client(namespace, "shop"))
+    where = ("-n", namespace)
+    shown = registrar(env, "subscribe", "shop", ORDERS, "--plan", "gold", "-o", "yaml", *where)
+    assert shown.returncode == 0 and not cluster.list("Contract", namespace)
+    done = registrar(env, "subscribe", "shop", ORDERS, "--plan", "gold", *where)
+    assert done.returncode == 0, done.stderr
+    key = cluster.key(namespace, "shop-api-key")
+    assert key not in done.stdout + done.stderr
+    pipe = next(line.strip() for line in done.stdout.splitlines() if "curl" in line)
+    read = env.run_kubectl(*shlex.split(pipe.partition(" | ")[0])[1:])
+    assert read == f"X-API-Key: {key}"
+    called = registrar(env, "call", "shop-orders", "/hello?a=1", *where)
+    assert called.returncode == 0 and json.loads(called.stdout)["path"].endswith("/hello?a=1"), called.stderr
+    asking = registrar(env, "subscribe", "shop", ORDERS, *where)
+    assert asking.returncode == 2 and "gold" in asking.stderr
+    unsure = registrar(env, "subscribe", "shop", ORDERS, "--plan", "silver", *where)
+    assert unsure.returncode == 2 and "plan gold -> silver" in unsure.stderr
+    waiting = registrar(env, "subscribe", "shop", ORDERS, "--plan", "silver", "--yes", *where)
+    assert waiting.returncode == 1 and "reregister" in waiting.stderr, waiting.stderr
+    rows = cluster.list("Contract", namespace)
+    assert [(row["metadata"]["name"], row["spec"]["plan"]) for row in rows] == [("shop-orders", "silver")]
+    called = registrar(env, "call", "shop-orders", *where)
+    assert called.returncode == 0 and "plan gold" in called.stderr
+    missing = registrar(env, "subscribe", "shop", "acme/nothing/1.0", "--plan", "gold", *where)
+    assert missing.returncode == 1 and "acme/nothing/1.0" in missing.stderr, missing.stderr
+    assert registrar(env, "subscribe", "nobody", ORDERS, "--plan", "gold", *where).returncode == 6
+
+
+def test_every_answer_is_explained(env: Environment, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """Fails when an answer of the real gateway is explained wrongly, has another exit code, or shows the key."""
+    env.publish_apis(WAREHOUSE)
+    quota = {"limit": 3, "period": "Day", "granularity": "Client", "headerReset": "X-Anew"}
+    blocked = {"ipList": ["10.9.8.7"], "httpHeader": "X-Real-IP"}
+    shop = {"kind": "Client", "name": "shop"}
+    cluster.apply(
+        policy(namespace, "few", shop, quota=quota, order=1),
+        policy(namespace, "block", shop, ipBlockList=blocked, order=0),
+        client(namespace, "shop"),
+        *(contract(namespace, api, client="shop", api=api, version="1.0") for api in ("orders", "warehouse", "missing")),
+    )  # fmt: skip
+    cluster.wait_phase(namespace, "shop", "Registered")
+    key = cluster.key(namespace, "shop-api-key")
+    outputs: list[str] = []
+
+    def call(name: str, *arguments: str, user: str = "admin", stdin: str = "") -> tuple[int, str]:
+        done = registrar(env, "call", name, *arguments, "-n", namespace, user=user, stdin=stdin)
+        outputs.append(done.stdout + done.stderr)
+        return done.returncode, done.stderr
+
+    assert call("orders", "../../billing/1.0/x")[0] == 2
+    assert call("missing")[0] == 20
+    assert call("orders", user="team-a")[0] == 4
+    assert call("nothing")[0] == 6
+    code, said = call("orders")
+    assert code == 0 and "quota: 2 of 3 left, anew in" in said
+    code, said = call("orders", "-H", "X-Real-IP: 10.9.8.7")
+    assert code == 22 and f"{namespace}/block" in said
+    assert [call("orders")[0], call("orders")[0]] == [0, 0]
+    code, said = call("orders", "-X", "DELETE")
+    assert code == 21 and f"{namespace}/few on Client (3 per Day)" in said and "starts anew in" in said
+    code, said = call("orders", "--key-file", "-", stdin="not-a-key-of-anybody-0123")
+    assert code == 20 and "none of the Client's" in said
+    env.gateway_api.retire(WAREHOUSE)
+    code, said = call("warehouse")
+    assert code == 20 and "retired" in said
+    cluster.annotate("Client", namespace, "shop", "revoke-key", "now")
+    cluster.wait(
+        "Secret", namespace, "shop-api-key", lambda o: cluster.key(namespace, "shop-api-key") != key, what="a new key"
+    )
+    cluster.wait_phase(namespace, "shop", "Registered")
+    code, said = call("orders", "--key-file", "-", stdin=key)
+    assert code == 20 and ("none of the Client's" in said or "former one" in said)
+    assert not any(secret in text for secret in (key, cluster.key(namespace, "shop-api-key")) for text in outputs)
+    assert not any("Traceback" in text for text in outputs)
+
+
+def test_the_operator_never_crashed(operator: Operator) -> None:
+    """Fails when one of the above ended the operator, or surprised it."""
+    assert not operator.ended
+    assert "Traceback" not in operator.log.read_text()

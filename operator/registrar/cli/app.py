@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from registrar import __version__
-from registrar.cli.commands import import_, status, why
+from registrar.cli.commands import call, import_, status, subscribe, why
 
 PROGRAM = "kubectl registrar"
 COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
@@ -43,3 +43,5 @@ def _root(
 app.command("status")(status.status)
 app.command("why")(why.why)
 app.command("import")(import_.import_)
+app.command("call")(call.call)
+app.command("subscribe")(subscribe.subscribe)

@@ -17,6 +17,7 @@ from registrar.cli.options import Target
 if TYPE_CHECKING:
     from registrar.cli.importing.model import Outcome, Wishes
 
+
 def import_(
     gateway: Annotated[
         str,
