@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from yarl import URL
 
+from registrar.cli.cluster import FIELD_MANAGER
 from registrar.cli.errors import GatewayFault, Usage
 from registrar.kube.secrets import HEADER_NAME
 
@@ -108,6 +109,7 @@ async def send(request: Request, *, ca_bundle: str, timeout: float) -> Answer:
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=_trust(ca_bundle)),
                 timeout=aiohttp.ClientTimeout(total=timeout),
+                headers={"User-Agent": FIELD_MANAGER},
                 cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,
             session.request(
