@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from registrar import __version__
-from registrar.cli.commands import call, import_, status, subscribe, why
+from registrar.cli.commands import actions, call, consumers, diff, force_delete, import_, log, status, subscribe, why
 
 PROGRAM = "kubectl registrar"
 COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
@@ -42,6 +42,13 @@ def _root(
 
 app.command("status")(status.status)
 app.command("why")(why.why)
-app.command("import")(import_.import_)
-app.command("call")(call.call)
+app.command("diff")(diff.diff)
+app.command("log")(log.log)
+app.command("consumers")(consumers.consumers)
+app.command("reregister")(actions.reregister)
+app.command("unregister")(actions.unregister)
+app.command("rotate-key")(actions.rotate_key)
+app.command("force-delete")(force_delete.force_delete)
 app.command("subscribe")(subscribe.subscribe)
+app.command("call")(call.call)
+app.command("import")(import_.import_)

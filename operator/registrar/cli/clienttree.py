@@ -1,7 +1,7 @@
 """A Client as a tree for people: what `status CLIENT` shows.
 
 Invariants: a pure function of objects that were read, and of the time; what a tenant wrote goes through `output.text`, never into markup.
-What this module deliberately does not do: ask the cluster, or judge (see `diagnosis`).
+What this module deliberately does not do: ask the cluster, or judge (see `diagnosis.walk`).
 """
 
 from __future__ import annotations
@@ -160,8 +160,13 @@ def _contract(branch: Tree, entry: Json, found: Json | None, policies: Mapping[s
 def _policy(place: int, policy: Json) -> Text:
     config = policy.get("config")
     shown = _config(config) if isinstance(config, Mapping) else "another namespace's; its configuration is not shown"
+    level, _, source = word(policy, "id").rpartition(":")
     line = Text.assemble(
-        text(f"{place}. ", QUIET), text(word(policy, "type"), "cyan"), text(f" {word(policy, 'source')}  "), text(shown)
+        text(f"{place}. ", QUIET),
+        text(word(policy, "type"), "cyan"),
+        text(f" {source}"),
+        text(f" on {level}  " if level else "  ", QUIET),
+        text(shown),
     )
     if word(policy, "rollout") == "Immediate":
         line.append_text(text("  Immediate", QUIET))

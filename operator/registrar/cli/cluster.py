@@ -84,14 +84,23 @@ class Session:
         return rows
 
     async def annotate(
-        self, name: str, annotations: dict[str, str], *, namespace: str | None = None, dry_run: bool = False
+        self,
+        name: str,
+        annotations: dict[str, str],
+        *,
+        namespace: str | None = None,
+        uid: str = "",
+        dry_run: bool = False,
     ) -> Json:
-        """Set annotations of a Client, without a word about anything else of it; returns the Client."""
+        """Set annotations of a Client and nothing else of it; returns the Client.
+
+        With a `uid` it raises KubeConflict when the object of that name is another one by now.
+        """
         return await self.kube.patch(
             CLIENTS,
             namespace=self._where(namespace),
             name=name,
-            body={"metadata": {"annotations": annotations}},
+            body={"metadata": {"annotations": annotations} | ({"uid": uid} if uid else {})},
             site=Site.CLI_WRITE,
             dry_run=dry_run,
         )

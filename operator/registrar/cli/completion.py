@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import typer
+import typer.completion
 
 if TYPE_CHECKING:
     from registrar.kube.client import Resource
@@ -108,6 +109,8 @@ def main() -> int:
     """`kubectl_complete-registrar WORD...`: the completions of the last word."""
     from registrar.cli.app import COMPLETE_VARIABLE, PROGRAM, app
 
+    # Registers typer's classes for the shells, which it does otherwise only for a program with --install-completion.
+    typer.completion.get_completion_inspect_parameters()
     words = sys.argv[1:]
     os.environ |= {
         COMPLETE_VARIABLE: "complete_fish",

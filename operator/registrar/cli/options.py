@@ -84,3 +84,4 @@ OPERATOR_NAMESPACE = "gateway-registrar-system"
 OperatorNamespace = Annotated[
     str, typer.Option("--operator-namespace", help="Where the operator runs.", rich_help_panel=_WHERE)
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before what can't be taken back.")]

@@ -1,7 +1,7 @@
 """What `why` knows when it judges: the objects that a Client or Contract depends on, as far as the user may read them.
 
 Invariants: no value of a Secret is part of it, only whether one exists and carries the label; what the user may not read is None and never an empty list, so that
-"there is none" and "you may not look" are told apart. What this module deliberately does not do: read (see `gather`) or judge (see `diagnosis`).
+"there is none" and "you may not look" are told apart. What this module deliberately does not do: read (see `gather`) or judge (see `diagnosis.walk`).
 """
 
 from __future__ import annotations
