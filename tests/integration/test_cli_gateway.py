@@ -148,6 +148,8 @@ def test_what_is_on_the_gateway_becomes_objects(
         assert not found["status"].get("pendingChanges"), found["status"]["pendingChanges"]
     assert [cluster.registration(namespace, name) for name in ("Shop_Front", "till", "audited")] == standing
     assert {key: seen(cluster, key) for key in (shop, other)} == before
+    cluster.patch("Client", namespace, "shop-front", {"spec": {"adopt": False}})
+    assert not cluster.wait_phase(namespace, "shop-front", "Registered")["status"].get("pendingChanges")
     again = registrar("import", "--gateway", gateway, "--organization", namespace, "-o", "-")
     assert (again.code, again.stdout) == (0, "") and "3 registrations are the operator's already" in again.stderr
 
