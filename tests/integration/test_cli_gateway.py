@@ -244,6 +244,8 @@ def test_every_answer_is_explained(env: Environment, cluster: Cluster, namespace
         *(contract(namespace, api, client="shop", api=api, version="1.0") for api in ("orders", "warehouse", "missing")),
     )  # fmt: skip
     cluster.wait_phase(namespace, "shop", "Registered")
+    theirs = registrar("subscribe", "shop", ORDERS, "--plan", "silver", "--yes", "-n", namespace)
+    assert theirs.code == 9 and "demo" in theirs.stderr and "-o yaml" in theirs.stderr, theirs.stderr
     key = cluster.key(namespace, "shop-api-key")
     outputs: list[str] = []
 
