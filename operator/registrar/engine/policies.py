@@ -35,6 +35,8 @@ from registrar.seam import Site
 
 log = logging.getLogger(__name__)
 
+_AWAITED = frozenset({Reason.TARGET_NOT_FOUND, Reason.SECRET_MISSING})
+"""What is not there yet, and is picked up when it comes: order within a rollout must fail nobody."""
 _YIELD_EVERY = 200
 """After how many Clients the event loop gets its turn: a plan's policy may reach thousands."""
 
@@ -188,6 +190,9 @@ class PolicyReconciler:
                     message=reasons.policy_programmed(live=live, total=total),
                 )
             )
+        else:
+            type_ = conditions.RECONCILING if accepted.reason in _AWAITED else conditions.STALLED
+            rows.append(Condition(type=type_, status=TRUE, reason=accepted.reason, message=accepted.message))
         merged = conditions.merge(
             parse_conditions(policy.raw_status.get("conditions") or ()),
             rows,
