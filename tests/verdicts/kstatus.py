@@ -39,7 +39,9 @@ def compute(obj: Mapping[str, Any]) -> Result:
     if _text(metadata, "deletionTimestamp"):
         return Result(Status.TERMINATING, "Resource scheduled for deletion")
     rows = _conditions(obj)
-    return _generation(obj, metadata) or _standard(rows) or _ready(rows) or Result(Status.CURRENT, "Resource is current")
+    return (
+        _generation(obj, metadata) or _standard(rows) or _ready(rows) or Result(Status.CURRENT, "Resource is current")
+    )
 
 
 def _generation(obj: Mapping[str, Any], metadata: Mapping[str, Any]) -> Result | None:

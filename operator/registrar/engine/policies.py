@@ -80,7 +80,7 @@ class PolicyReconciler:
             self.queue.forget(key)
             return "success"
         due = self._written.get(policy.meta.uid, float("-inf")) + self.counter_interval
-        if old.get("conditions") and _accepted(new) == _accepted(old) and self.clock.now() < due:
+        if _settled(new) == _settled(old) and self.clock.now() < due:
             self.queue.add_at(key, due)
             return "success"
         return await self._write(key, policy, old=old, new=new)
@@ -91,7 +91,8 @@ class PolicyReconciler:
         accepted = self._accepted(policy, fact, _Counts())
         # Whether it gives way to another limit is found out by counting.
         same = ((accepted.status, accepted.reason), (FALSE, Reason.CONFLICTED.value))
-        if self.clock.now() >= due or _accepted(policy.raw_status) not in same:
+        generation, verdict = _settled(policy.raw_status)
+        if self.clock.now() >= due or generation != policy.meta.generation or verdict not in same:
             return False
         self.queue.add_at(key, due)
         return True
@@ -250,6 +251,8 @@ def _condition(status: str, reason: str, message: str) -> Condition:
     return Condition(type=conditions.ACCEPTED, status=status, reason=str(reason), message=message)
 
 
-def _accepted(status: dict[str, Any]) -> object:
+def _settled(status: dict[str, Any]) -> tuple[object, object]:
+    """What is written at once and never held back with the counters: the generation that was looked at, and whether it is accepted."""
     rows = status.get("conditions") or []
-    return next(((row["status"], row["reason"]) for row in rows if row["type"] == conditions.ACCEPTED), None)
+    verdict = next(((row["status"], row["reason"]) for row in rows if row["type"] == conditions.ACCEPTED), None)
+    return status.get("observedGeneration"), verdict

@@ -342,7 +342,8 @@ def _registered(case: Case, word: str) -> Condition:
         text = reasons.partially_registered(lacking=", ".join(missing))
         return _condition(type_, FALSE, Reason.PARTIALLY_REGISTERED, text)
     foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
-    if foreign and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
+    # A retired Client asks for nothing on the gateway, so nothing is in its way.
+    if foreign and word != RETIRED and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
         text = in_the_way(case, foreign[0], identity=_identity(case))
         return _condition(type_, FALSE, Reason.ALREADY_EXISTS, text)
     fault = standing_fault(case)
