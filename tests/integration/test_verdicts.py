@@ -90,7 +90,7 @@ def too_early(found: Json) -> bool:
             return status["phase"] not in ("Registered", "UnpublishedChanges")
         case "Contract":
             live = [status["phase"], status.get("livePlan"), status.get("liveVersion")]
-            return live != ["Active", spec["plan"], spec["api"]["version"]]
+            return bool(live != ["Active", spec["plan"], spec["api"]["version"]])
         case _:
             return {row["type"]: row["status"] for row in status["conditions"]}["Accepted"] != "True"
 
