@@ -92,7 +92,7 @@ def too_early(found: Json) -> bool:
             live = [status["phase"], status.get("livePlan"), status.get("liveVersion")]
             return bool(live != ["Active", spec["plan"], spec["api"]["version"]])
         case _:
-            return {row["type"]: row["status"] for row in status["conditions"]}["Accepted"] != "True"
+            return all((row["type"], row["status"]) != ("Accepted", "True") for row in status["conditions"])
 
 
 def test_every_step_of_the_demo(stage: Stage, env: Environment, cluster: Cluster) -> None:

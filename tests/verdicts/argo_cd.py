@@ -16,6 +16,7 @@ from typing import Any
 import lupa.lua51 as lupa  # type: ignore[import-untyped]
 
 Json = dict[str, Any]
+LuaError = lupa.LuaError
 HEALTH = ("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown")
 """The words that Argo CD takes; any other becomes `Unknown`."""
 
