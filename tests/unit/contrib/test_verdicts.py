@@ -15,7 +15,8 @@ from registrar.lifecycle.model import Fault
 from registrar.resources.objects import REREGISTER
 from registrar.resources.status import ActionStatus
 from tests.unit.contrib.objects import Json, client_of, conditions, contract_of, gateway_of, made
-from tests.unit.lifecycle.build import absent, client, contract, gateway, policy, registered, view
+from tests.unit.lifecycle.build import absent, client, contract, gateway, grant, policy, registered, view
+from tests.unit.lifecycle.test_grants import live
 from tests.unit.lifecycle.test_statuses import ALL
 from tests.verdicts.contrib import judge
 
@@ -123,7 +124,7 @@ MORE: dict[str, tuple[Json, str]] = {
         DONE,
     ),
     "Contract, live as it was, its new plan refused": (
-        made("Contract", status=conditions("Ready=False/UnknownPlan", "Stalled=True/UnknownPlan", phase="Active")),
+        contract_of(live(contract(), now_contracts=(contract(plan="silver"),), grants=(grant(),))),
         FAILED,
     ),
     "Contract, live as it was, its new plan unpublished": (
