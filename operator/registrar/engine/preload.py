@@ -3,7 +3,7 @@
 With half of the Contracts in the store a first pass would shrink live grants, so nothing is reconciled before. Kopf lists the same objects again behind it,
 which changes nothing.
 
-Invariants: memory is bounded by a page; a list that got too old between two pages starts anew; faults of the API server are waited out.
+Invariants: memory is bounded by two pages; a list that got too old between two pages starts anew; faults of the API server are waited out.
 What this module deliberately does not do: notice deletions (see `sweep`).
 """
 
@@ -28,6 +28,7 @@ from registrar.kube.client import (
     KubeClient,
     Resource,
 )
+from registrar.kube.pages import ahead
 from registrar.resources.parse import ALLOW_USE_LABEL
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ class Preload:
 
     async def _list(self, resource: Resource, namespace: str) -> None:
         count = 0
-        async for page in self.client.list_pages(resource, namespace=namespace, label_selector=selector(resource)):
+        pages = self.client.list_pages(resource, namespace=namespace, label_selector=selector(resource))
+        async for page in ahead(pages):
             for item in page.items:
                 self.ingest.loaded(resource.kind, item)
             count += len(page.items)
