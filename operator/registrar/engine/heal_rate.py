@@ -1,9 +1,9 @@
 """How fast a gateway's lost registrations come back, and so which Clients are asked to say that they wait.
 
 A Client that says so costs status writes, and those go ahead of all heals: asked of thousands at once they stand between a fast gateway and its heals. So while the rest
-will be back soon only the few that have waited longest are asked; where that takes longer, all of them.
+will be back soon only the few that have waited longest are asked; where that takes longer, all of them, so many in each look that the heals go on beside them.
 
-Invariant: who would wait for longer than `PATIENCE` times the grace is asked. What this module deliberately does not do: ask.
+Invariant: who would wait for longer than `PATIENCE` times the grace is asked, if not healed before its turn. What this module deliberately does not do: ask.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ PATIENCE = 6.0
 """How many times the grace the last heal may be away before everybody who waits says so: a minute with the default."""
 FEW = 20
 """How many are asked in one look while heals go quickly."""
+MOST = 100
+"""How many are asked in one look otherwise: with five Contracts each some 600 status writes, for which the API server has time until the next look."""
 _SAMPLE = 1.0
 _WEIGHT = 0.5
 
@@ -47,4 +49,4 @@ class HealRate:
 
     def asked(self, waiting: int, *, healing: int, grace: float) -> int:
         """How many of those that have waited for longer than `grace` (seconds) are asked to say so."""
-        return waiting if self.seconds_left(healing) > PATIENCE * grace else min(waiting, FEW)
+        return min(waiting, MOST if self.seconds_left(healing) > PATIENCE * grace else FEW)
