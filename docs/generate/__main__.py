@@ -11,13 +11,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from docs.generate import kinds, reasons, settings
+from docs.generate import chart, kinds, reasons, settings
 
 COMMAND = "make docs-reference"
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.render,
     "reasons.md": reasons.render,
+    "chart.md": lambda: chart.render("gateway-registrar"),
+    "chart-gateways.md": lambda: chart.render("gateway-registrar-gateways"),
 }
 """The pages that are made one by one; each kind of custom resource has a page of its own besides."""
 
@@ -53,7 +55,9 @@ def write(folder: Path, wanted: Mapping[str, str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write the generated reference pages.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff when a page has drifted")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 with a diff when a page has drifted"
+    )
     options = parser.parse_args(arguments)
     try:
         wanted = render()

@@ -20,7 +20,8 @@ SOURCE = Path(__file__).with_name("reasons.yaml")
 _FIELDS = {"where", "means", "do"}
 _INTRO = """
 A condition has a `reason` for scripts and alerts and a `message` for people; Events use the same words. A reason never changes its meaning. The
-message names what is concerned and the next step; this page says what is behind it. `kubectl registrar why CLIENT` finds the reason that matters and prints the command that mends it.
+message names what is concerned and the next step; this page says what is behind it. `kubectl registrar why CLIENT` finds the reason that matters and prints the
+command that mends it.
 
 A status that is in brackets, as in `Ready` (False), is the one that the condition has with this reason.
 """

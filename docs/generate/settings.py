@@ -11,8 +11,8 @@ from docs.generate.markdown import code, page, table
 from registrar.settings import Settings
 
 _INTRO = """
-The operator reads its settings from flags of `python -m registrar run` and from environment variables; a flag wins. A wrong value, or a variable `REGISTRAR_…` that is no setting, ends
-the start with exit code 2 and one line for each mistake. The chart passes what is in its value `settings` as these variables. Times are in seconds.
+The operator reads its settings from flags of `python -m registrar run` and from environment variables; a flag wins. A wrong value, or a variable `REGISTRAR_…` that
+is no setting, ends the start with exit code 2 and one line for each mistake. The chart passes what is in its value `settings` as these variables. Times are in seconds.
 """
 
 

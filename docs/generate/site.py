@@ -25,7 +25,7 @@ def expand(nav: list[Any], *, docs: Path) -> list[Any]:
         if not isinstance(entry, dict):
             result.append(entry)
             continue
-        (title, value), = entry.items()
+        ((title, value),) = entry.items()
         if isinstance(value, str) and value.endswith("/*"):
             value = _pages(docs, value.removesuffix("/*"))
         elif isinstance(value, list):

@@ -19,7 +19,9 @@ from localenv.environment import ROOT, Environment
 PAGE = ROOT / "docs" / "first-key.md"
 BEHIND = "In a second terminal"
 MARK = "=== block"
-BLOCK = re.compile(r'^```(?P<kind>bash|text)(?: title="(?P<title>[^"]*)")?\n(?P<text>.*?)^```$', re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r'^```(?P<kind>bash|text)(?: title="(?P<title>[^"]*)")?\n(?P<text>.*?)^```$', re.DOTALL | re.MULTILINE
+)
 OWN_MACHINE = re.compile(r"^## On one machine$(?P<text>.*?)^## ", re.DOTALL | re.MULTILINE)
 
 
@@ -112,6 +114,8 @@ def test_the_page_leads_to_the_first_key(checkout: Path, second_terminal: Path, 
     printed = re.split(rf"^{MARK} \d+\n", done.stdout, flags=re.MULTILINE)[1:]
     assert len(printed) == len(found)
     for step, output in zip(found, printed, strict=True):
-        assert step.prints is None or same(step.prints, output), f"{step.commands}\nprinted:\n{output}\nthe page says:\n{step.prints}"
+        assert step.prints is None or same(step.prints, output), (
+            f"{step.commands}\nprinted:\n{output}\nthe page says:\n{step.prints}"
+        )
     assert "200" in [line for step in found if step.prints for line in step.prints.splitlines()]
     assert cluster.get("Namespace", "", "team-a") is None
