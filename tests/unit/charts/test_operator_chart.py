@@ -104,7 +104,7 @@ def _settings(values: Json, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_the_namespace_is_the_pods_own() -> None:
     env = {row["name"]: row for row in _pod()["containers"][0]["env"]}
-    assert env["POD_NAMESPACE"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert env["POD_NAMESPACE"]["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
 
 
 def test_an_update_never_takes_the_last_replica_away() -> None:
