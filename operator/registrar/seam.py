@@ -36,6 +36,7 @@ class Site(StrEnum):
     CLIENT_FINALIZER_REMOVE = "client.finalizer-remove"
     OWED_WRITE = "owed.write"
     EVENT_CREATE = "event.create"
+    CLI_WRITE = "cli.write"
     LEASE_GET = "lease.get"
     LEASE_WRITE = "lease.write"
     GATEWAY_REGISTER = "gateway.register"

@@ -17,13 +17,14 @@ import orjson
 from yarl import URL
 
 from registrar import __version__
-from registrar.errors import KubeConflict, KubeRefused, KubeUnavailable
+from registrar.errors import KubeConflict, KubeNotFound, KubeRefused, KubeUnavailable
 from registrar.kube.answers import Json, failure, parse, read
 from registrar.kube.config import KubeAccess
 from registrar.seam import Seam, Site
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 _JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 METADATA_ONLY_GET = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
@@ -98,8 +99,19 @@ class Page:
 class KubeClient:
     """Calls of the API server; every method raises a KubeError and nothing else of its own."""
 
-    def __init__(self, access: KubeAccess, *, seam: Seam, max_in_flight: int = 20, timeout: float = 30.0) -> None:
-        """`timeout` is in seconds for one whole call; of more than `max_in_flight` calls the others wait their turn, which does not count."""
+    def __init__(
+        self,
+        access: KubeAccess,
+        *,
+        seam: Seam,
+        max_in_flight: int = 20,
+        timeout: float = 30.0,
+        user_agent: str = "gateway-registrar",
+    ) -> None:
+        """`timeout` is in seconds for one whole call; of more than `max_in_flight` calls the others wait their turn, which does not count.
+
+        `user_agent` is also the field manager under which the API server records what is written.
+        """
         self._access = access
         self._seam = seam
         self._slots = asyncio.Semaphore(max_in_flight)
@@ -108,7 +120,7 @@ class KubeClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.ssl or True, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=timeout),
-            headers={"User-Agent": f"gateway-registrar/{__version__}", "Accept-Encoding": "identity"},
+            headers={"User-Agent": f"{user_agent}/{__version__}", "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -159,12 +171,35 @@ class KubeClient:
                 return
             params["continue"] = token
 
+    async def group_versions(self, group: str) -> tuple[str, ...]:
+        """The versions of an API group that are served, the preferred one first; empty when the group is unknown."""
+        try:
+            answer = await self._call(Site.KUBE_GET, "GET", f"/apis/{_segment(group)}", subject=group)
+        except KubeNotFound:
+            return ()
+        return tuple(str(row.get("version", "")) for row in answer.get("versions") or ())
+
     # Writing ----------------------------------------------------------------------------------------------------
 
     async def create(self, resource: Resource, *, namespace: str, body: Json, site: Site) -> Json:
         """Create an object; KubeConflict when it exists."""
         name = (body.get("metadata") or {}).get("name", "")
         return await self._call(site, "POST", resource.path(namespace), body=body, subject=f"{namespace}/{name}")
+
+    async def apply(
+        self, resource: Resource, *, namespace: str, body: Json, field_manager: str, site: Site, dry_run: bool = False
+    ) -> Json:
+        """Apply a manifest on the server's side; KubeConflict when another manager owns one of its fields."""
+        name = (body.get("metadata") or {}).get("name", "")
+        return await self._call(
+            site,
+            "PATCH",
+            resource.object_path(namespace, name),
+            query=urlencode({"fieldManager": field_manager} | ({"dryRun": "All"} if dry_run else {})),
+            body=body,
+            content_type=APPLY_PATCH,
+            subject=f"{namespace}/{name}",
+        )
 
     async def patch(
         self,
@@ -176,13 +211,15 @@ class KubeClient:
         site: Site,
         subresource: str = "",
         content_type: str = MERGE_PATCH,
+        dry_run: bool = False,
     ) -> Json:
-        """Patch an object; KubeConflict when a resourceVersion or a test in the patch does not hold."""
+        """Patch an object; KubeConflict when a resourceVersion or a test in the patch does not hold. With `dry_run` nothing is stored."""
         try:
             return await self._call(
                 site,
                 "PATCH",
                 resource.object_path(namespace, name, subresource),
+                query="dryRun=All" if dry_run else "",
                 body=body,
                 content_type=content_type,
                 subject=f"{namespace}/{name}",

@@ -1,0 +1,51 @@
+"""The commands of `kubectl registrar`, put together.
+
+Invariants: no module of a command imports anything slow at its top, so `--help` answers at once. What this module deliberately does not do: anything itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from registrar import __version__
+from registrar.cli.commands import actions, consumers, diff, force_delete, log, status, why
+
+PROGRAM = "kubectl registrar"
+COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="See and act on the Clients, Contracts and Policies of gateway-registrar, with your own kubeconfig and rights.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+app.command("status")(status.status)
+app.command("why")(why.why)
+app.command("diff")(diff.diff)
+app.command("log")(log.log)
+app.command("consumers")(consumers.consumers)
+app.command("reregister")(actions.reregister)
+app.command("unregister")(actions.unregister)
+app.command("rotate-key")(actions.rotate_key)
+app.command("force-delete")(force_delete.force_delete)

@@ -1,0 +1,1 @@
+"""The commands of `kubectl registrar`, one module each."""

@@ -1,0 +1,1 @@
+"""The plugin, where no cluster is needed."""
