@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from registrar import __version__
-from registrar.cli.commands import actions, consumers, diff, force_delete, log, status, why
+from registrar.cli.commands import actions, call, consumers, diff, force_delete, import_, log, status, subscribe, why
 
 PROGRAM = "kubectl registrar"
 COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
@@ -49,3 +49,6 @@ app.command("reregister")(actions.reregister)
 app.command("unregister")(actions.unregister)
 app.command("rotate-key")(actions.rotate_key)
 app.command("force-delete")(force_delete.force_delete)
+app.command("import")(import_.import_)
+app.command("call")(call.call)
+app.command("subscribe")(subscribe.subscribe)

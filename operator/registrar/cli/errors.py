@@ -11,7 +11,8 @@
     └── Fault             10   a defect of the plugin
 
 The other exit codes are `Exit`'s: 0, 1 (there is a difference, a problem, or an action that did not succeed), 2 (wrong usage), 130 (interrupted) and 141 (the
-reader of the output has gone).
+reader of the output has gone). `call` alone has three more: 20 (the Contract, the key or the API is not live), 21 (a limit is used up) and 22 (another policy refused
+the call).
 
 Invariants: a message names the object and has no byte of a Secret. What this module deliberately does not do: print.
 """
@@ -36,6 +37,9 @@ class Exit(IntEnum):
     GATEWAY = 8
     REFUSED = 9
     FAULT = 10
+    NOT_LIVE = 20
+    LIMITED = 21
+    DENIED = 22
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 

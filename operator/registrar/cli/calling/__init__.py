@@ -1,0 +1,1 @@
+"""One call of an API through the gateway, and what its answer means."""

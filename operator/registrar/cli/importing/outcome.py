@@ -1,0 +1,263 @@
+"""From facts to what the import comes to: a pure function.
+
+Invariants: the outcome does not depend on the order of the facts; a registration is imported exactly or not at all; whatever the RuntimeGateway or an API's owner must
+allow first is part of the outcome. What this module deliberately does not do: read anything, or write manifests (see `manifests`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from registrar.cli.importing.chains import chain_of
+from registrar.cli.importing.levels import levels_of
+from registrar.cli.importing.model import (
+    Facts,
+    GrantNeeded,
+    ImportedClient,
+    ImportedContract,
+    ImportedPolicy,
+    Outcome,
+    Refusal,
+    Skipped,
+    Wishes,
+    shown,
+)
+from registrar.cli.importing.names import names_for
+from registrar.cli.importing.placing import already_ours, check, keys_in_two, namespace_for, owners_of
+from registrar.gateways.base import Registration, WireContract
+from registrar.lifecycle.grants import refusal
+from registrar.lifecycle.model import Access
+from registrar.resources.base import CLIENT_OBJECT_NAME_LENGTH
+from registrar.resources.objects import ApiRef, GatewayObject, OrganizationClaim
+
+LONGEST_NAME = 200
+"""Characters of a Contract's or Policy's name; the API server would take 253, and a Secret's name is made from a Policy's."""
+_FIRST_VERSION = "1.0"
+"""The version that a Client has when it names none; it is left out of the object's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    registration: Registration
+    namespace: str
+
+
+def outcome_of(facts: Facts, wishes: Wishes) -> Outcome:
+    """What becomes of each registration."""
+    placed, skipped = _placed(facts, wishes)
+    gateway = _allowing(facts, placed)
+    names = _client_names(placed, facts)
+    rows = [_client(row, names[_key(row.registration)], replace(facts, gateway=gateway)) for row in placed]
+    granted, grants = _grants(rows, facts, gateway)
+    skipped += [
+        Skipped(shown(c.registration.identity), why) for c in rows if (why := granted.get(c.namespace, {}).get(c.name))
+    ]
+    clients = [c for c in rows if c.name not in granted.get(c.namespace, {})]
+    unusable = [
+        Skipped(name, "its id can't go into a URL, so the operator could not ask for it") for name in facts.unusable
+    ]
+    return Outcome(
+        clients=tuple(sorted(clients, key=lambda c: (c.namespace, c.name))),
+        grants=grants,
+        skipped=tuple(sorted([*skipped, *unusable], key=lambda row: row.identity)),
+        patch=_patch(facts, clients, wishes),
+        notes=_notes(facts, clients),
+    )
+
+
+def _placed(facts: Facts, wishes: Wishes) -> tuple[list[_Placed], list[Skipped]]:
+    """Where each registration goes, and those that go nowhere."""
+    wanted = [
+        row for row in facts.registrations if not wishes.organizations or row.organization in wishes.organizations
+    ]
+    shared = keys_in_two(facts.registrations)
+    placed, skipped = [], []
+    for row in sorted(wanted, key=_key):
+        ours = already_ours(row, facts)
+        if ours is not None:
+            skipped.append(ours)
+            continue
+        try:
+            check(row, facts, shared_keys=shared)
+            placed.append(_Placed(row, namespace_for(row.organization, facts.gateway, wishes)))
+        except Refusal as refused:
+            skipped.append(Skipped(shown(row.identity), refused.why))
+    return placed, skipped
+
+
+def _key(registration: Registration) -> tuple[str, str, str]:
+    return (registration.organization, registration.client_id, registration.version)
+
+
+def _allowing(facts: Facts, placed: Iterable[_Placed]) -> GatewayObject:
+    """The RuntimeGateway with what it must say of organizations so that each client may be where it goes."""
+    gateway = facts.gateway
+    for row in placed:
+        organization, namespace = row.registration.organization, row.namespace
+        if organization in gateway.owned_organizations(namespace):
+            continue
+        owners = [*owners_of(organization, gateway), namespace]
+        # Without an entry the namespace of the organization's name owns it; it must not lose it by the entry, if there is such a namespace.
+        if facts.labels is not None:
+            owners = [name for name in owners if name in facts.labels or name == namespace]
+        before = next((claim for claim in gateway.organizations if claim.name == organization), None)
+        claim = (
+            replace(before, namespaces=(*before.namespaces, namespace))
+            if before is not None
+            else OrganizationClaim(name=organization, namespaces=tuple(dict.fromkeys(owners)))
+        )
+        others = tuple(c for c in gateway.organizations if c.name != organization)
+        gateway = replace(gateway, organizations=(*others, claim))
+    return gateway
+
+
+def _client_names(placed: Iterable[_Placed], facts: Facts) -> dict[tuple[str, str, str], str]:
+    """The name of each Client, unique in its namespace."""
+    by_namespace: dict[str, dict[tuple[str, ...], str]] = {}
+    for row in placed:
+        found = row.registration
+        text = found.client_id if found.version == _FIRST_VERSION else f"{found.client_id}-{found.version}"
+        by_namespace.setdefault(row.namespace, {})[_key(found)] = text
+    names: dict[tuple[str, str, str], str] = {}
+    for namespace, wanted in by_namespace.items():
+        taken = facts.names.get(("Client", namespace), frozenset())
+        made = names_for(wanted, longest=CLIENT_OBJECT_NAME_LENGTH, taken=taken)
+        names |= {(key[0], key[1], key[2]): name for key, name in made.items()}
+    return names
+
+
+def _client(row: _Placed, name: str, facts: Facts) -> ImportedClient:
+    contracts = sorted(row.registration.contracts, key=lambda c: (c.organization, c.api, c.version))
+    wanted: dict[tuple[str, ...], str] = {_api(wire): f"{name}-{wire.api}-{wire.version}" for wire in contracts}
+    taken = facts.names.get(("Contract", row.namespace), frozenset())
+    names = names_for(wanted, longest=LONGEST_NAME, taken=taken)
+    chains = [
+        chain_of(wire, facts, namespace=row.namespace, client=name, contract=names[_api(wire)]) for wire in contracts
+    ]
+    cuts = levels_of([chain.found for chain in chains])
+    made = tuple(
+        ImportedContract(name=names[_api(wire)], wire=wire, levels=cut, lacking=chain.lacking)
+        for wire, cut, chain in zip(contracts, cuts, chains, strict=True)
+    )
+    policies = _policies(name, made, taken=facts.names.get(("Policy", row.namespace), frozenset()))
+    return ImportedClient(row.namespace, name, row.registration, made, policies)
+
+
+def _api(wire: WireContract) -> tuple[str, ...]:
+    return (wire.organization, wire.api, wire.version)
+
+
+def _policies(
+    client: str, contracts: tuple[ImportedContract, ...], *, taken: frozenset[str]
+) -> tuple[ImportedPolicy, ...]:
+    """The Policies of a client, those on the Client first."""
+    places = [("Client", "", n, found) for n, found in enumerate(contracts[0].levels.client)]
+    places += [("Contract", row.name, n, found) for row in contracts for n, found in enumerate(row.levels.contract)]
+    seen: Counter[str] = Counter()
+    wanted: dict[tuple[str, ...], str] = {}
+    for level, contract, position, found in places:
+        text = f"{contract or client}-{_words(found.member.type)}" if found.member is not None else client
+        seen[text] += 1
+        wanted[(client, level, contract, str(position))] = text if seen[text] == 1 else f"{text}-{seen[text]}"
+    names = names_for(wanted, longest=LONGEST_NAME, taken=taken)
+    return tuple(
+        ImportedPolicy(names[(client, level, contract, str(n))], level, contract, n) for level, contract, n, _ in places
+    )
+
+
+def _words(type_: str) -> str:
+    """`rateLimit` as `rate-limit`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type_)
+
+
+def _grants(
+    clients: Iterable[ImportedClient], facts: Facts, gateway: GatewayObject
+) -> tuple[dict[str, dict[str, str]], tuple[GrantNeeded, ...]]:
+    """The APIGrants that are missing; and, by namespace and Client, why none can be made."""
+    missing: dict[tuple[str, ApiRef, str], set[str]] = {}
+    refused: dict[str, dict[str, str]] = {}
+    for client in clients:
+        labels = (facts.labels or {}).get(client.namespace, {})
+        access = Access(client.namespace, labels, facts.grants, {gateway.meta.name: gateway})
+        for contract in client.contracts:
+            api = ApiRef(contract.wire.organization, contract.wire.api, contract.wire.version)
+            if refusal(access, gateway, api, contract.wire.plan) is None:
+                continue
+            owners = owners_of(api.organization, gateway)
+            if not owners or (facts.labels is not None and owners[0] not in facts.labels):
+                why = f"its contract for {api} needs an APIGrant, and no namespace owns organization {api.organization}"
+                refused.setdefault(client.namespace, {})[client.name] = why
+                continue
+            missing.setdefault((owners[0], api, contract.wire.plan), set()).add(client.namespace)
+    wanted: dict[tuple[str, ...], str] = {
+        (owner, str(api), plan): f"imported-{api.name}-{api.version}-{plan}" for owner, api, plan in missing
+    }
+    names = names_for(wanted, longest=LONGEST_NAME)
+    return refused, tuple(
+        GrantNeeded(owner, api, plan, tuple(sorted(consumers)), names[(owner, str(api), plan)])
+        for (owner, api, plan), consumers in sorted(missing.items())
+    )
+
+
+def _patch(facts: Facts, clients: Iterable[ImportedClient], wishes: Wishes) -> dict[str, object]:
+    """What the RuntimeGateway's spec must say in addition, as a merge patch; lists are whole, because a merge patch replaces them."""
+    rows = list(clients)
+    patch: dict[str, object] = {}
+    after = _allowing(facts, (_Placed(row.registration, row.namespace) for row in rows))
+    if after.organizations != facts.gateway.organizations:
+        patch["organizations"] = [_claim(claim) for claim in after.organizations]
+    wanted = {
+        implementation
+        for row in rows
+        for contract in row.contracts
+        for found in (*contract.levels.client, *contract.levels.contract)
+        if found.member is not None
+        and found.member.type == "custom"
+        and not facts.gateway.allows_custom(implementation := str(found.member.config["implementation"]))
+    }
+    if wanted:
+        patch["customPolicies"] = {"allow": [*facts.gateway.custom_policies, *sorted(wanted)]}
+    adopting = sorted({row.namespace for row in rows} - set(facts.gateway.adoption)) if wishes.generated_keys else []
+    if adopting:
+        patch["adoption"] = {"namespaces": [*facts.gateway.adoption, *adopting]}
+    return patch
+
+
+def _claim(claim: OrganizationClaim) -> dict[str, object]:
+    selector = claim.selector
+    row: dict[str, object] = {"name": claim.name}
+    if claim.namespaces:
+        row["namespaces"] = list(claim.namespaces)
+    if selector is not None:
+        rows = [
+            {"key": e.key, "operator": e.operator} | ({"values": list(e.values)} if e.values else {})
+            for e in selector.expressions
+        ]
+        labels = {"matchLabels": dict(selector.labels)} if selector.labels else {}
+        row["namespaceSelector"] = labels | ({"matchExpressions": rows} if rows else {})
+    return row
+
+
+def _notes(facts: Facts, clients: Iterable[ImportedClient]) -> tuple[str, ...]:
+    """What is worth knowing before the manifests are applied."""
+    notes = []
+    for client in clients:
+        name = f"{client.namespace}/{client.name}"
+        if client.kept:
+            notes.append(
+                f"{name}: {client.kept} of its policies stay on the gateway as they are, because no Policy says exactly the same; "
+                "they go when adopt is taken out of the Client's spec and that is published."
+            )
+        for contract in client.contracts:
+            wire = contract.wire
+            api = ApiRef(wire.organization, wire.api, wire.version)
+            if api not in facts.apis:
+                notes.append(f"{name}: the gateway does not have API {api}; its Contract is pending until it does.")
+            if contract.lacking:
+                shown_names = ", ".join(contract.lacking)
+                notes.append(f"{name}: the owners' Policies {shown_names} reach {api} and are not on the gateway yet.")
+    missing = {client.namespace for client in clients} - set(facts.labels) if facts.labels is not None else set()
+    notes += [f"Namespace {name} does not exist; create it first." for name in sorted(missing)]
+    return tuple(notes)
