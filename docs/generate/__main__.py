@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from docs.generate import chart, kinds, reasons, settings
+from docs.generate import chart, cli, kinds, reasons, settings
 
 COMMAND = "make docs-reference"
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.render,
     "reasons.md": reasons.render,
+    "kubectl-registrar.md": cli.render,
     "chart.md": lambda: chart.render("gateway-registrar"),
     "chart-gateways.md": lambda: chart.render("gateway-registrar-gateways"),
 }
