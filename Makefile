@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PY := PYTHONPATH=operator:. $(BIN)/python
 STAMP := $(VENV)/.made
 
-.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift unit engine integration docs docs-reference bump lock clean
+.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration docs docs-reference bump lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -58,6 +58,12 @@ crds: $(STAMP) ## write crds/ from the models
 crd-drift: $(STAMP) ## fail when crds/ is not what the models say
 	$(PY) -m registrar.resources.generate --check
 
+manifests: $(STAMP) ## write manifests/install.yaml and the charts' generated parts from the chart, the models and the settings
+	$(PY) -m localenv.manifests
+
+image: $(STAMP) ## build the container image with docker, podman or buildah (IMAGE=, BASE_IMAGE=, RUNTIME_IMAGE=)
+	$(PY) -m localenv.image
+
 unit: $(STAMP) ## unit tests, with every branch of the lifecycle covered
 	$(BIN)/pytest tests/unit --cov --cov-fail-under=100 -q
 
@@ -81,7 +87,7 @@ bump: $(STAMP) ## set the version everywhere (VERSION=x.y.z)
 	$(MAKE) manifests
 
 lock: ## resolve requirements/*.in anew, with hashes (needs uv)
-	for set in runtime dev toolchain; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o requirements/$$set.txt requirements/$$set.in; done
+	for set in runtime build dev toolchain; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o requirements/$$set.txt requirements/$$set.in; done
 
 clean: down ## stop what runs and remove the virtual environment
 	rm -rf $(VENV) .localenv

@@ -1,0 +1,1 @@
+"""Tests of the image that need no builder."""
