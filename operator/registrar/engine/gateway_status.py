@@ -82,7 +82,8 @@ def _conditions(
             _row(conditions.READY, FALSE, Reason.CREDENTIALS_MISSING, text),
             _row(conditions.REACHABLE, UNKNOWN, Reason.CREDENTIALS_MISSING, text),
             _row(conditions.AUTHENTICATED, FALSE, Reason.CREDENTIALS_MISSING, text),
-            _row(conditions.STALLED, TRUE, Reason.CREDENTIALS_MISSING, text),
+            # The Secret may come in the same rollout; it is picked up when it does.
+            _row(conditions.RECONCILING, TRUE, Reason.CREDENTIALS_MISSING, text),
         )
     if fault is not None:
         text = reasons.gateway_fault(fault.value, name)

@@ -35,6 +35,8 @@ from registrar.seam import Site
 
 log = logging.getLogger(__name__)
 
+_AWAITED = frozenset({Reason.TARGET_NOT_FOUND, Reason.SECRET_MISSING})
+"""What is not there yet, and is picked up when it comes: order within a rollout must fail nobody."""
 _YIELD_EVERY = 200
 """After how many Clients the event loop gets its turn: a plan's policy may reach thousands."""
 
@@ -78,7 +80,7 @@ class PolicyReconciler:
             self.queue.forget(key)
             return "success"
         due = self._written.get(policy.meta.uid, float("-inf")) + self.counter_interval
-        if old.get("conditions") and _accepted(new) == _accepted(old) and self.clock.now() < due:
+        if _settled(new) == _settled(old) and self.clock.now() < due:
             self.queue.add_at(key, due)
             return "success"
         return await self._write(key, policy, old=old, new=new)
@@ -89,7 +91,8 @@ class PolicyReconciler:
         accepted = self._accepted(policy, fact, _Counts())
         # Whether it gives way to another limit is found out by counting.
         same = ((accepted.status, accepted.reason), (FALSE, Reason.CONFLICTED.value))
-        if self.clock.now() >= due or _accepted(policy.raw_status) not in same:
+        generation, verdict = _settled(policy.raw_status)
+        if self.clock.now() >= due or generation != policy.meta.generation or verdict not in same:
             return False
         self.queue.add_at(key, due)
         return True
@@ -188,6 +191,9 @@ class PolicyReconciler:
                     message=reasons.policy_programmed(live=live, total=total),
                 )
             )
+        else:
+            type_ = conditions.RECONCILING if accepted.reason in _AWAITED else conditions.STALLED
+            rows.append(Condition(type=type_, status=TRUE, reason=accepted.reason, message=accepted.message))
         merged = conditions.merge(
             parse_conditions(policy.raw_status.get("conditions") or ()),
             rows,
@@ -245,6 +251,8 @@ def _condition(status: str, reason: str, message: str) -> Condition:
     return Condition(type=conditions.ACCEPTED, status=status, reason=str(reason), message=message)
 
 
-def _accepted(status: dict[str, Any]) -> object:
+def _settled(status: dict[str, Any]) -> tuple[object, object]:
+    """What is written at once and never held back with the counters: the generation that was looked at, and whether it is accepted."""
     rows = status.get("conditions") or []
-    return next(((row["status"], row["reason"]) for row in rows if row["type"] == conditions.ACCEPTED), None)
+    verdict = next(((row["status"], row["reason"]) for row in rows if row["type"] == conditions.ACCEPTED), None)
+    return status.get("observedGeneration"), verdict

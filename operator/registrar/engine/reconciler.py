@@ -28,7 +28,7 @@ from registrar.errors import (
     KubeError,
     KubeNotFound,
 )
-from registrar.lifecycle.contracts import orphan_statuses
+from registrar.lifecycle.contracts import ACTIVE, orphan_statuses
 from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import (
     Decision,
@@ -92,14 +92,14 @@ class ClientReconciler:
             return "error"
 
     async def _orphans(self, key: Key) -> None:
-        """Contracts whose Client does not exist say so, once they have settled: in one apply the Client may come last."""
+        """Contracts whose Client does not exist say so, once they have settled: in one apply the Client may come last. One that says it is live says so at once."""
         contracts = self.store.contracts_of(key.namespace, key.name)
         if not contracts:
             self.arrivals.drop(key)
             return
         settled = self.arrivals.settled_at(key)
         now = self.clock.now()
-        if now < settled:
+        if now < settled and not any(contract.status.phase == ACTIVE for contract in contracts):
             self.queue.add_at(key, settled)
             return
         rows = orphan_statuses(contracts, now=now)

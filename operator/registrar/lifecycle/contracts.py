@@ -141,7 +141,7 @@ def _build(
     endpoint: str = "",
     entry: PublishedContract | None = None,
 ) -> ContractStatus:
-    """Put the status together; what is refused for good is `Stalled` too, as kstatus wants it."""
+    """Put the status together; what is refused for good is `Stalled` too, as kstatus wants it, also while its former form is still live."""
     rows = [ready]
     if accepted is not None and accepted.state is not VerdictState.VALID:
         rows.append(Condition(type=conditions.ACCEPTED, status=FALSE, reason=accepted.reason, message=accepted.message))
@@ -154,7 +154,7 @@ def _build(
                 message="The Contract is accepted.",
             )
         )
-    if phase_ == REJECTED:
+    if phase_ == REJECTED or (accepted is not None and accepted.state is VerdictState.REJECTED):
         rows.append(Condition(type=conditions.STALLED, status=TRUE, reason=ready.reason, message=ready.message))
     return ContractStatus(
         observed_generation=contract.meta.generation,

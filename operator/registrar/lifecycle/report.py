@@ -37,6 +37,8 @@ from registrar.resources.times import parse_timestamp
 
 PENDING_SHOWN = 64
 """How many pending changes a status shows; the rest is counted."""
+_AWAITED = frozenset({Reason.SECRET_MISSING, Reason.GATEWAY_NOT_FOUND, Reason.NO_DEFAULT_GATEWAY})
+"""What is not there yet, and is picked up when it comes: a Secret that another controller is about to make must fail nobody's rollout."""
 
 
 def report(case: Case) -> ClientStatus:
@@ -340,7 +342,8 @@ def _registered(case: Case, word: str) -> Condition:
         text = reasons.partially_registered(lacking=", ".join(missing))
         return _condition(type_, FALSE, Reason.PARTIALLY_REGISTERED, text)
     foreign = [g for g in case.gateways if case.live(g).state is Live.FOREIGN]
-    if foreign and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
+    # A retired Client asks for nothing on the gateway, so nothing is in its way.
+    if foreign and word != RETIRED and not any(not case.published[g].empty and case.serves(g) for g in case.gateways):
         text = in_the_way(case, foreign[0], identity=_identity(case))
         return _condition(type_, FALSE, Reason.ALREADY_EXISTS, text)
     fault = standing_fault(case)
@@ -392,7 +395,8 @@ def _ready(case: Case, word: str, *, blockers: tuple[Condition, ...]) -> tuple[C
     accepted, resolved, registered, published = blockers
     for blocker in (accepted, resolved):
         if blocker.status == FALSE:
-            return _condition(type_, FALSE, blocker.reason, blocker.message), (_stalled(blocker),)
+            extra = _reconciling(blocker.reason, blocker.message) if blocker.reason in _AWAITED else _stalled(blocker)
+            return _condition(type_, FALSE, blocker.reason, blocker.message), (extra,)
     if registered.reason in (Reason.ALREADY_EXISTS, Reason.DRIFTED):
         return _condition(type_, FALSE, registered.reason, registered.message), (_stalled(registered),)
     stopped = blocked_condition(case)

@@ -83,7 +83,7 @@ def test_an_existing_secret_is_not_made() -> None:
     decision = decide(seen)
     assert decision.effect == WriteStatus()
     reasons = {c.type: c.reason for c in decision.status.conditions}
-    assert (reasons["ResolvedRefs"], reasons["Stalled"]) == ("SecretNotFound", "SecretNotFound")
+    assert (reasons["ResolvedRefs"], reasons["Reconciling"]) == ("SecretNotFound", "SecretNotFound")
 
 
 def test_a_deleted_secret_waits_for_the_gateway_that_has_its_key() -> None:
