@@ -20,6 +20,8 @@ from localenv.processes import Processes
 
 USERS = ("admin", "team-a", "team-b")
 """The users of the token file: an administrator, and two without any right of their own, for tests of RBAC."""
+AUDITED = "system:serviceaccount:gateway-registrar-system:audited"
+"""The only user whose requests the API server writes down, so that everybody else's cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class ControlPlane:
     def ca_file(self) -> Path:
         """The certificate that the API server made for itself, by which clients verify it."""
         return self.folder / "certs" / "apiserver.crt"
+
+    @property
+    def audit_log(self) -> Path:
+        """What `AUDITED` has asked of the API server: one JSON object per line, without bodies."""
+        return self.folder / "audit.log"
 
     def token(self, user: str) -> str:
         """The bearer token of one of `USERS`."""
@@ -109,6 +116,14 @@ class ControlPlane:
         tokens = self.folder / "tokens.csv"
         tokens.touch(mode=0o600)
         tokens.write_text("\n".join(rows) + "\n")
+        self._audit_policy.write_text(
+            "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n"
+            f"rules: [{{level: Metadata, users: ['{AUDITED}']}}, {{level: None}}]\n"
+        )
+
+    @property
+    def _audit_policy(self) -> Path:
+        return self.folder / "audit-policy.yaml"
 
     def _etcd(self) -> list[str]:
         client, peer = (f"http://127.0.0.1:{self.ports[name]}" for name in ("etcd", "etcd_peer"))
@@ -139,6 +154,8 @@ class ControlPlane:
             f"--service-account-key-file={key}",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--authorization-mode=RBAC",
+            f"--audit-policy-file={self._audit_policy}",
+            f"--audit-log-path={self.audit_log}",
             f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--endpoint-reconciler-type=none",
             "--disable-admission-plugins=ServiceAccount",

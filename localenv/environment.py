@@ -185,6 +185,11 @@ class Environment:
         return self._external or self.control_plane.kubeconfig()
 
     @property
+    def operator_kubeconfig(self) -> Path:
+        """The kubeconfig of the operator's ServiceAccount, with the rights that the chart gives it and no others."""
+        return self.folder / "kubeconfig-operator"
+
+    @property
     def kubectl(self) -> Path:
         """The kubectl that belongs to the API server; with an external cluster the one on the path, when there is one."""
         found = shutil.which("kubectl") if self._external is not None else None

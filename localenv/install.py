@@ -1,4 +1,4 @@
-"""What the local environment puts into the cluster: the CRDs, the operator's namespace, the gateway's credentials and the RuntimeGateway `default`.
+"""What the local environment puts into the cluster: the CRDs, the operator's namespace and account, the gateway's credentials and the RuntimeGateway `default`.
 
 Everything is applied on the server's side, so that doing it again changes nothing. What this module deliberately does not do: create Clients.
 """
@@ -9,6 +9,8 @@ import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from localenv import account
 
 if TYPE_CHECKING:
     from localenv.environment import Environment
@@ -24,6 +26,8 @@ def install(environment: Environment) -> None:
     environment.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     for manifest in (_namespace(), _credentials(environment), runtime_gateway(environment)):
         environment.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(manifest))
+    account.grant(environment)
+    account.write_kubeconfig(environment, environment.operator_kubeconfig)
 
 
 def _namespace() -> dict[str, Any]:

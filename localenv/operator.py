@@ -1,5 +1,6 @@
 """The operator as a process of its own, beside the local environment: for the demo, the tests and the benchmark.
 
+Invariant: it is to the API server what the chart makes it, a ServiceAccount with the chart's roles; it never has an administrator's rights.
 What this module deliberately does not do: look into the operator; what it does is seen on the API server, on the gateway and in its log.
 """
 
@@ -30,11 +31,12 @@ class Operator:
         name: str = "operator",
         module: str = "registrar",
         settings: Mapping[str, str | float] | None = None,
+        kubeconfig: Path | None = None,
     ) -> None:
-        """`module` is what is run, so that a test can run one that injects faults."""
-        self._environment = environment
+        """`module` is what is run, so that a test can run one that injects faults; `kubeconfig` is that of another account than the usual one."""
         self._module = module
         self._settings = dict(settings or {})
+        self._kubeconfig = kubeconfig or environment.operator_kubeconfig
         self.log = environment.folder / "logs" / f"{name}.log"
         self.audit = environment.folder / "logs" / f"{name}-audit.log"
         self.port = free_ports("REGISTRAR_DEMO_PORT")["REGISTRAR_DEMO_PORT"]
@@ -46,7 +48,7 @@ class Operator:
         path = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("REGISTRAR_")},
-            "KUBECONFIG": str(self._environment.kubeconfig),
+            "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": path,
             "REGISTRAR_PROBES_HOST": "127.0.0.1",
             "REGISTRAR_PROBES_PORT": str(self.port),

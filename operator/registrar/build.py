@@ -24,6 +24,7 @@ from registrar.engine.grants import GrantReconciler
 from registrar.engine.hash_secret import load_hash_secret
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.memory import Memory
+from registrar.engine.namespaces import WatchedNamespaces
 from registrar.engine.owed import Collector, Ledger
 from registrar.engine.policies import PolicyReconciler
 from registrar.engine.policy_facts import PolicyFacts
@@ -34,9 +35,10 @@ from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.reconciler import ClientReconciler
 from registrar.engine.rendering import Seals
 from registrar.engine.source import Ingest
+from registrar.engine.startup import check, check_owners
 from registrar.engine.store import Store
 from registrar.engine.sweep import Sweep
-from registrar.errors import KubeError
+from registrar.errors import KubeError, SettingsError
 from registrar.kopf_shell import KopfShell
 from registrar.kube.client import KubeClient
 from registrar.kube.config import load_access
@@ -82,13 +84,23 @@ def counted(seam: Seam, metrics: Metrics) -> Seam:
 async def build(
     settings: Settings, *, seam: Seam, clock: Clock | None = None, jitter: Jitter | None = None
 ) -> Operator:
-    """Make the operator; raises SettingsError when there is no cluster to talk to, OSError when the probes' port is taken."""
+    """Make the operator; OSError when the probes' port is taken.
+
+    Raises SettingsError when there is no cluster to talk to, or when rights or watched namespaces are missing in it.
+    """
     clock, jitter, metrics = clock or SystemClock(), jitter or Jitter(), Metrics()
     seam = counted(seam, metrics)
     access = load_access(settings.kubeconfig)
     kube = KubeClient(access, seam=seam, max_in_flight=settings.kube_max_in_flight)
     # Leases and Events have connections of their own: a queue of status writes must not let the Lease run out.
     aside = KubeClient(access, seam=seam, max_in_flight=4, timeout=10.0)
+    home, lease = settings.namespace, settings.lease_name if settings.lease else ""
+    namespaces = tuple(sorted({*settings.watch_namespaces, home})) if settings.watch_namespaces else ()
+    try:
+        await check(aside, namespaces=namespaces, home=home, lease=lease, jitter=jitter)
+    except SettingsError:
+        await asyncio.gather(kube.close(), aside.close())
+        raise
     seals = Seals(await _hash_secret(aside, settings, jitter))
     store, memory = Store(), Memory()
     queue = WorkQueue(
@@ -208,9 +220,12 @@ async def build(
         jitter=jitter,
         interval=settings.sentinel_interval_seconds,
     )
-    preload = Preload(
-        client=kube, ingest=ingest, jitter=jitter, namespaces=settings.watch_namespaces, home=settings.namespace
+    watched = (
+        WatchedNamespaces(client=kube, store=store, ingest=ingest, jitter=jitter, names=namespaces)
+        if namespaces
+        else None
     )
+    preload = Preload(client=kube, ingest=ingest, jitter=jitter, watched=watched)
     sweep = Sweep(
         client=kube,
         store=store,
@@ -232,13 +247,13 @@ async def build(
         deliver=ingest.apply,
         relisted=relisted,
         jitter=jitter,
-        namespaces=settings.watch_namespaces,
-        home=settings.namespace,
+        watched=watched,
     )
 
     async def watch() -> None:
         await shell.wait_for_crds()
         await preload.run()
+        check_owners(store.gateways().values(), namespaces)
         _enqueue_all(store, queue)
         loaded.set()
         await shell.run()
@@ -246,6 +261,14 @@ async def build(
     async def sweeping() -> None:
         await loaded.wait()
         await sweep.run()
+
+    async def looking() -> None:
+        await loaded.wait()
+        if watched is not None:
+            await watched.run()
+
+    if watched is not None:
+        watched.changed = shell.renew
 
     _measure(metrics, queue, store)
     probes = Probes(
@@ -274,7 +297,7 @@ async def build(
         jitter=jitter,
         workers=settings.workers,
         loaded=loaded,
-        sources=[watch, sweeping],
+        sources=[watch, sweeping] if watched is None else [watch, sweeping, looking],
         before_leading=lambda: reserve_all(store=store, seals=seals),
         services=[collector.run],
     )

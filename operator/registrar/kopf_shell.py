@@ -17,16 +17,17 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import kopf
 
 from registrar.clock import Jitter
+from registrar.engine.namespaces import WatchedNamespaces
 from registrar.engine.preload import KINDS, selector
 from registrar.errors import KubeError
-from registrar.kube.client import CLIENTS, SECRETS, KubeClient, Resource
+from registrar.kube.client import CLIENTS, NAMESPACES, SECRETS, KubeClient, Resource
 from registrar.kube.config import KubeAccess
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,13 @@ class KopfShell:
     deliver: Deliver
     relisted: Callable[[], None]
     jitter: Jitter
-    namespaces: tuple[str, ...]
-    home: str
+    watched: WatchedNamespaces | None
+    """None when all namespaces are watched."""
+    _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def renew(self) -> None:
+        """Another set of namespaces is there: end the streams and start them for those."""
+        self._renewed.set()
 
     async def run(self) -> None:
         """Keep Kopf running until cancelled; waits for the CRDs first."""
@@ -59,7 +65,11 @@ class KopfShell:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
+            self._renewed.clear()
             await self._once(loop)
+            if self._renewed.is_set():
+                log.info("starting the watch streams again: a watched namespace has come or gone")
+                continue
             attempt = 0 if loop.time() - started > _HEALTHY else attempt + 1
             delay = self.jitter.around(_RESTART[min(attempt, len(_RESTART) - 1)])
             log.warning("the watch streams ended; starting them again in %.0f s", delay)
@@ -68,9 +78,10 @@ class KopfShell:
     async def wait_for_crds(self) -> None:
         """Return when the API server serves our kinds; says once what is missing."""
         said = False
+        somewhere = self.watched.names[0] if self.watched is not None else ""
         while True:
             try:
-                async for _ in self.client.list_pages(CLIENTS, chunk=1):
+                async for _ in self.client.list_pages(CLIENTS, namespace=somewhere, chunk=1):
                     return
             except KubeError as error:
                 if not said:
@@ -87,9 +98,12 @@ class KopfShell:
             target=watchers[0].live, args=(lambda: loop.call_soon_threadsafe(ended.set),), name="kopf", daemon=True
         )
         thread.start()
+        waits = [asyncio.create_task(event.wait()) for event in (ended, self._renewed)]
         try:
-            await ended.wait()
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for wait in waits:
+                wait.cancel()
             stop.set()
             # Kopf closes its streams when it sees the flag; the process does not wait longer than it must.
             await asyncio.to_thread(thread.join, 5.0)
@@ -118,7 +132,10 @@ class _Watcher:
     async def _operator(self) -> None:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login)
+        watched = self._shell.watched
         for resource in KINDS:
+            if resource is NAMESPACES and watched is not None:
+                continue  # one stream of them would need a right on all Namespaces; they are looked at one by one
             kopf.on.event(
                 group=resource.group,
                 version=resource.version,
@@ -126,13 +143,12 @@ class _Watcher:
                 registry=registry,
                 id=f"watch-{resource.plural}",
             )(self._handler(resource))
-        namespaces = tuple(sorted({*self._shell.namespaces, self._shell.home})) if self._shell.namespaces else ()
         await kopf.operator(
             registry=registry,
             settings=_settings(),
             standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
+            clusterwide=watched is None,
+            namespaces=watched.present() if watched is not None else (),
             stop_flag=self._stop,
         )
 

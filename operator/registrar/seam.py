@@ -23,6 +23,7 @@ class Site(StrEnum):
     KUBE_LIST = "kube.list"
     KUBE_LIST_METADATA = "kube.list-metadata"
     KUBE_GET = "kube.get"
+    KUBE_REVIEW = "kube.review"
     CLIENT_FINALIZER_ADD = "client.finalizer-add"
     SECRET_CREATE = "secret.create"  # noqa: S105 - the name of a call site
     SECRET_UPDATE = "secret.update"  # noqa: S105 - the name of a call site
@@ -58,6 +59,7 @@ _READING = frozenset(
         Site.KUBE_LIST,
         Site.KUBE_LIST_METADATA,
         Site.KUBE_GET,
+        Site.KUBE_REVIEW,
         Site.LEASE_GET,
         Site.GATEWAY_READ,
         Site.GATEWAY_LIST,

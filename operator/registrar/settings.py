@@ -39,8 +39,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("REGISTRAR_NAMESPACE", "POD_NAMESPACE", "namespace"),
         description="The operator's own namespace: its Lease and the gateways' credentials are there (REGISTRAR_NAMESPACE or POD_NAMESPACE).",
     )
-    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Namespaces to watch, separated by commas; all when empty (REGISTRAR_WATCH_NAMESPACES)."
+    watch_namespaces: Annotated[tuple[Annotated[str, Field(pattern=NAME)], ...], NoDecode] = Field(
+        (),
+        description="Namespaces to watch beside the operator's own, separated by commas; all when empty (REGISTRAR_WATCH_NAMESPACES).",
     )
     kubeconfig: str = Field("", description="Path of a kubeconfig; KUBECONFIG or the pod's service account when empty.")
     settle_seconds: Seconds = Field(

@@ -1,4 +1,4 @@
-"""Two teams for the tests of tenancy: a namespace each, a user each with the rights of the chart's `edit` role there, and no other right."""
+"""Two teams for the tests of tenancy: a namespace each, a user each with the rights that the chart gives an `admin` there, and no other right."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from localenv.account import user_rules
 from localenv.cluster import Answer, Cluster, Json, condition
 from localenv.environment import Environment
 
 RBAC = "rbac.authorization.k8s.io/v1"
 ALLOW_USE = {"gateway-registrar.dev/allow-use": "true"}
 _RULES = [
-    {
-        "apiGroups": ["gateway-registrar.dev"],
-        "resources": ["clients", "contracts", "policies", "apigrants"],
-        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
-    },
+    *user_rules("edit", "admin"),
     {
         "apiGroups": [""],
         "resources": ["secrets"],

@@ -93,9 +93,8 @@ def conflicts_of(operator: Operator) -> int:
 
 def test_the_lease_moves_on(cluster: Cluster, namespace: str, env: Environment, operator: Operator) -> None:
     """Fails when two candidates lead at once, or when a graceful stop makes the next one wait the Lease out."""
-    settings: dict[str, str | float] = {**QUICK, "lease_name": f"lease-{namespace}"}
-    first = Operator(env, name="first-candidate", settings=settings).start()
-    other = Operator(env, name="other-candidate", settings=settings)
+    first = Operator(env, name="first-candidate", settings=QUICK).start()
+    other = Operator(env, name="other-candidate", settings=QUICK)
     try:
         until(lambda: leads(first), what="the first leading")
         other.start()

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from registrar.clock import Clock, Jitter
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.queue import Key, WorkQueue
-from registrar.errors import RegistrarError
+from registrar.errors import RegistrarError, SettingsError
 from registrar.kube.events import EventRecorder
 from registrar.kube.lease import LeaseElector
 from registrar.metrics import Metrics
@@ -63,7 +63,10 @@ class Engine:
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Run until `stop` is set (returns 0) or something that can't be mended inside the process ends (returns 1)."""
+        """Run until `stop` is set (returns 0) or something that can't be mended inside the process ends (returns 1).
+
+        Raises SettingsError when what was read from the cluster shows that the settings are wrong.
+        """
         sources = [asyncio.create_task(_named(source), name=str(source)) for source in self.sources]
         events = asyncio.create_task(self.events.run(), name="events")
         leading = asyncio.create_task(self._lead(), name="leader")
@@ -81,6 +84,8 @@ class Engine:
             return 0
         for task in done:
             error = None if task.cancelled() else task.exception()
+            if isinstance(error, SettingsError):
+                raise error
             log.error("stopping: %s ended%s", task.get_name(), f": {error}" if error else "", exc_info=error)
         return 1
 

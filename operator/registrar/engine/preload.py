@@ -14,6 +14,7 @@ import logging
 from dataclasses import dataclass
 
 from registrar.clock import Jitter
+from registrar.engine.namespaces import WatchedNamespaces
 from registrar.engine.source import Ingest
 from registrar.errors import KubeError, KubeGone
 from registrar.kube.client import (
@@ -43,18 +44,19 @@ def selector(resource: Resource) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Preload:
-    """Lists everything once; `namespaces` is empty to list all of them, `home` is the operator's own."""
+    """Lists everything once; `watched` is None when that is all namespaces."""
 
     client: KubeClient
     ingest: Ingest
     jitter: Jitter
-    namespaces: tuple[str, ...]
-    home: str
+    watched: WatchedNamespaces | None
 
     async def run(self) -> None:
         """Return when every kind is in the store."""
         for attempt in range(1_000_000):
             try:
+                if self.watched is not None:
+                    await self.watched.load()
                 for resource in KINDS:
                     for namespace in self.scopes(resource):
                         await self._list(resource, namespace)
@@ -67,10 +69,12 @@ class Preload:
                 await asyncio.sleep(delay)
 
     def scopes(self, resource: Resource) -> tuple[str, ...]:
-        """The namespaces to list a kind in; an empty text stands for all."""
-        if not self.namespaces or not resource.namespaced:
+        """The namespaces to list a kind in; an empty text stands for all, and nothing for a kind that is not listed."""
+        if self.watched is None:
             return ("",)
-        return tuple(sorted({*self.namespaces, self.home})) if resource is SECRETS else self.namespaces
+        if resource is NAMESPACES:
+            return ()
+        return self.watched.present() if resource.namespaced else ("",)
 
     async def _list(self, resource: Resource, namespace: str) -> None:
         count = 0
