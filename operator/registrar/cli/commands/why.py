@@ -14,6 +14,7 @@ from registrar.cli.options import Form, Target
 
 if TYPE_CHECKING:
     from registrar.cli.cluster import Session
+    from registrar.cli.diagnosis.facts import Facts
     from registrar.cli.diagnosis.walk import Finding
 
 Subject = Annotated[
@@ -38,24 +39,41 @@ def why(
     """Say what blocks a Client or Contract first, and which command mends it; the exit code is 1 if anything does."""
     from registrar.cli.cluster import run
 
+    target = Target(context=context, namespace=namespace, kubeconfig=kubeconfig)
+
     async def work(session: Session) -> int:
         from registrar.cli.diagnosis.walk import diagnose
         from registrar.cli.errors import Exit
         from registrar.cli.gather import facts
 
         known = await facts(session, subject, operator_namespace=operator_namespace)
-        finding = diagnose(known)
-        _print(finding, f"{known.kind} {known.namespace}/{known.name}", output)
+        finding = _aimed(diagnose(known), target)
+        _print(finding, known, output)
         return int(Exit.OK if finding is None else Exit.NOT_AS_WANTED)
 
-    raise typer.Exit(run(Target(context=context, namespace=namespace, kubeconfig=kubeconfig), work))
+    raise typer.Exit(run(target, work))
 
 
-def _print(finding: Finding | None, about: str, output: Form | None) -> None:
+def _aimed(finding: Finding | None, target: Target) -> Finding | None:
+    """The finding with commands that go to the cluster that was looked at."""
+    from dataclasses import replace
+
+    from registrar.cli.diagnosis.mend import aimed
+
+    if finding is None:
+        return None
+    named = (("--kubeconfig", target.kubeconfig), ("--context", target.context))
+    flags = tuple(word for flag, value in named if value for word in (flag, value))
+    return replace(finding, mends=tuple(replace(mend, command=aimed(mend.command, flags)) for mend in finding.mends))
+
+
+def _print(finding: Finding | None, facts: Facts, output: Form | None) -> None:
     from dataclasses import asdict
 
     from registrar.cli.output import data, say
+    from registrar.cli.reading import phase
 
+    about = f"{facts.kind} {facts.namespace}/{facts.name}"
     if output in (Form.JSON, Form.YAML):
         found = None
         if finding is not None:
@@ -63,7 +81,11 @@ def _print(finding: Finding | None, about: str, output: Form | None) -> None:
         data({"subject": about, "finding": found}, output)
         return
     if finding is None:
-        say(f"Nothing blocks {about}: it is live as its objects ask for.", "green")
+        retired = facts.client is not None and phase(facts.client) == "Retired"
+        say(
+            f"Nothing blocks {about}: it is {'retired, as its spec asks' if retired else 'live as its objects ask'}.",
+            "green",
+        )
         return
     say(f"{finding.where}: {finding.reason}", "bold yellow" if finding.waits else "bold red")
     say(finding.message)
@@ -74,5 +96,5 @@ def _print(finding: Finding | None, about: str, output: Form | None) -> None:
                 "\n".join(f"  {line}" if "EOF" not in mend.command else line for line in mend.command.splitlines()),
                 "cyan",
             )
-    if finding.waits and not finding.mends:
+    if finding.waits:
         say("There is nothing to do but wait.")

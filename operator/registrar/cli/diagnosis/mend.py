@@ -6,6 +6,7 @@ Invariants: a command is what a POSIX shell can run as it stands; a value can't 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,30 @@ def apply(*manifests: Json) -> str:
     """A command that applies manifests."""
     documents = "---\n".join(yaml.safe_dump(row, sort_keys=False, width=160) for row in manifests)
     return f"kubectl apply -f - <<'EOF'\n{documents}EOF"
+
+
+_CALL = re.compile(r"(^|\| )kubectl ")
+_OURS = "kubectl registrar "
+_HERE = " <<'EOF'"
+
+
+def aimed(command: str, flags: tuple[str, ...]) -> str:
+    """The command with the flags that aim each of its kubectl calls at the cluster that was asked; what is applied stays as it is."""
+    if not flags:
+        return command
+    shown = " ".join(shlex.quote(word) for word in flags)
+    lines: list[str] = []
+    inside = False
+    for line in command.splitlines():
+        if inside:
+            inside = line != "EOF"
+            lines.append(line)
+            continue
+        inside = line.endswith(_HERE)
+        # kubectl hands on to a plugin what follows its name, and refuses flags before it.
+        ours = line.startswith(_OURS)
+        lines.append(f"{line} {shown}" if ours else _CALL.sub(lambda call: f"{call[1]}kubectl {shown} ", line))
+    return "\n".join(lines)
 
 
 def manifest(kind: str, where: str, called: str, spec: Any) -> Json:

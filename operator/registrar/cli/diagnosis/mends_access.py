@@ -6,6 +6,7 @@ What this module deliberately does not do: ask the gateway which APIs there are;
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 
 from registrar.cli.diagnosis.facts import Facts
@@ -34,13 +35,9 @@ def first_contract(facts: Facts, found: Json) -> tuple[Mend, ...]:
         command = registrar("subscribe", facts.client_name, wanted, "--plan", plan, namespace=facts.namespace)
         others = f" (of {_listed([f'{each} on plan {p}' for each, p in known])})" if len(known) > 1 else ""
         return (Mend(YOU, f"Subscribe to an API that is granted to you{others}.", command),)
-    spec = {
-        "clientRef": {"name": facts.client_name},
-        "api": {"organization": "ORGANIZATION", "name": "API", "version": "VERSION"},
-        "plan": "PLAN",
-    }
-    command = apply(manifest("Contract", facts.namespace, f"{facts.client_name}-contract", spec))
-    return (Mend(YOU, "Create a Contract, with the API and plan in place of the capitals.", command),)
+    client, where = shlex.quote(facts.client_name), shlex.quote(facts.namespace)
+    command = f'kubectl registrar subscribe {client} "${{API:?}}" --plan "${{PLAN:?}}" -n {where}'
+    return (Mend(YOU, "Set API (ORGANIZATION/API/VERSION) and PLAN in your shell, and subscribe.", command),)
 
 
 def another_version(facts: Facts, found: Json) -> tuple[Mend, ...]:

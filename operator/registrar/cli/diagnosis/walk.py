@@ -59,7 +59,8 @@ def diagnose(facts: Facts) -> Finding | None:
 
 def _finding(facts: Facts, found: Json, reason: str, message: str, *, kind: str, waits: bool = False) -> Finding:
     where = f"{kind} {namespace(found)}/{name(found)}" if namespace(found) else f"{kind} {name(found)}"
-    return Finding(where, reason, message, mends(facts, kind=kind, reason=reason, found=found), waits)
+    made = () if waits else mends(facts, kind=kind, reason=reason, found=found)
+    return Finding(where, reason, message, made, waits)
 
 
 def _by_condition(facts: Facts, found: Json, row: Condition, *, kind: str, waits: bool = False) -> Finding:
