@@ -27,7 +27,7 @@ async def say_why(session: Session, subject: str, *, instead: str) -> None:
         say("Nothing blocks it; try again in a moment.", stream=sys.stderr)
         return
     say(f"{found.where}: {found.reason}: {found.message}", stream=sys.stderr)
-    for mend in found.mends[:1]:
+    for mend in found.mends:
         say(f"{mend.who[0].upper()}{mend.who[1:]}: {mend.what}", stream=sys.stderr)
         if mend.command:
             say(mend.command, "cyan", stream=sys.stderr)

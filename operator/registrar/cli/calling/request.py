@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from yarl import URL
 
+from registrar.cli.cluster import FIELD_MANAGER
 from registrar.cli.errors import GatewayFault, Usage
 from registrar.kube.secrets import HEADER_NAME
 
@@ -74,6 +75,12 @@ def check_endpoint(endpoint: str) -> None:
         )
 
 
+def in_the_clear(endpoint: str) -> bool:
+    """Whether the key crosses a network without TLS."""
+    parts = urlsplit(endpoint)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
 def method_of(wanted: str, *, has_body: bool) -> str:
     """The HTTP method; raises Usage for one that is none."""
     method = wanted.upper() or ("POST" if has_body else "GET")
@@ -108,6 +115,7 @@ async def send(request: Request, *, ca_bundle: str, timeout: float) -> Answer:
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=_trust(ca_bundle)),
                 timeout=aiohttp.ClientTimeout(total=timeout),
+                headers={"User-Agent": FIELD_MANAGER},
                 cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,
             session.request(
@@ -121,7 +129,7 @@ async def send(request: Request, *, ca_bundle: str, timeout: float) -> Answer:
             body = b""
             while len(body) <= LARGEST_BODY and (chunk := await response.content.read(65_536)):
                 body += chunk
-            return _without(request.key, response.status, response.headers, body)
+            return without(request.key, response.status, response.headers, body)
     except aiohttp.ClientConnectorCertificateError as error:
         raise GatewayFault(
             f"The certificate of the gateway at {host} is not trusted.",
@@ -157,7 +165,7 @@ def _trust(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-def _without(key: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def without(key: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """The answer without the key: the gateway repeats a key that it does not know."""
     clean = {name.lower(): value.replace(key, HIDDEN) for name, value in headers.items()}
     hidden = body[:LARGEST_BODY].replace(key.encode(), HIDDEN.encode())

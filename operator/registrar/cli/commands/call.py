@@ -137,7 +137,7 @@ def _tell(contract: Json, client: Json, role: KeyRole, answer: Answer) -> int:
 
     explanation = explain(Subject(contract, client, role, time.time()), answer)
     _show_body(answer)
-    _show(explanation, answer)
+    _show(explanation, answer, endpoint=str(contract["status"]["endpoint"]))
     return int(explanation.exit_code)
 
 
@@ -155,9 +155,10 @@ def _show_body(answer: Answer) -> None:
     sys.stdout.buffer.flush()
 
 
-def _show(explanation: Explanation, answer: Answer) -> None:
+def _show(explanation: Explanation, answer: Answer, *, endpoint: str) -> None:
     import sys
 
+    from registrar.cli.calling.request import in_the_clear
     from registrar.cli.output import say
 
     fine = answer.status < 400
@@ -166,3 +167,5 @@ def _show(explanation: Explanation, answer: Answer) -> None:
         say(explanation.step, stream=sys.stderr)
     if answer.cut:
         say("The answer was longer; its rest was left out.", stream=sys.stderr)
+    if in_the_clear(endpoint):
+        say("The endpoint is plain http: the key crossed the network in the clear.", "yellow", stream=sys.stderr)

@@ -91,7 +91,10 @@ def _wishes(organizations: list[str], into: str, pairs: list[str], *, generated_
     from registrar.cli.errors import Usage
     from registrar.cli.importing.model import Wishes
     from registrar.cli.importing.placing import is_label
+    from registrar.gateways.apiman.driver import NAME
 
+    if wrong := [name for name in organizations if not NAME.fullmatch(name)]:
+        raise Usage(f"--organization {wrong[0]} can't be an organization.", step="Use the id that the gateway has.")
     namespaces = {}
     for pair in pairs:
         name, _, namespace = pair.partition("=")
@@ -100,8 +103,7 @@ def _wishes(organizations: list[str], into: str, pairs: list[str], *, generated_
                 f"--map {pair} is not of the form ORGANIZATION=NAMESPACE.", step="For example: --map acme=team-a."
             )
         namespaces[name] = namespace
-    wrong = [name for name in (into, *namespaces.values()) if name and not is_label(name)]
-    if wrong:
+    if wrong := [name for name in (into, *namespaces.values()) if name and not is_label(name)]:
         raise Usage(f"{wrong[0]} can't be a namespace.", step="Use small letters, digits and hyphens.")
     return Wishes(frozenset(organizations), into, namespaces, generated_keys)
 
@@ -123,7 +125,9 @@ def _report(outcome: Outcome, gateway: str, output: str) -> int:
     """Say on standard error what was done, and what to do next; returns the exit code."""
     import sys
     from json import dumps
+    from shlex import quote
 
+    from registrar.cli.diagnosis.mend import kubectl
     from registrar.cli.errors import Exit
     from registrar.cli.output import say
 
@@ -143,11 +147,12 @@ def _report(outcome: Outcome, gateway: str, output: str) -> int:
         tell(f"note: {note}")
     if outcome.patch:
         tell("First, as the platform team:")
-        tell(f"  kubectl patch runtimegateway {gateway} --type merge -p '{dumps({'spec': outcome.patch})}'")
+        patch = dumps({"spec": outcome.patch})
+        tell(f"  {kubectl('patch', 'runtimegateway', gateway, '--type', 'merge', '-p', patch)}")
     if outcome.grants:
         tell("The owners of these APIs must agree to the APIGrants; without them the contracts would be taken off.")
     if outcome.clients and output != "-":
-        tell(f"Look at the manifests, then: kubectl apply -R -f {output}")
+        tell(f"Look at the manifests, then: kubectl apply -R -f {quote(output)}")
     if not outcome.clients and not left:
         tell("There is nothing to import.")
     return int(Exit.NOT_AS_WANTED if left else Exit.OK)

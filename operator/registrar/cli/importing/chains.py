@@ -6,6 +6,7 @@ left into levels (see `levels`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -17,7 +18,7 @@ from registrar.gateways.apiman.policy_forms import FORMS
 from registrar.gateways.apiman.policy_specs import PolicyMember, member_of
 from registrar.gateways.apiman.wire import parse_policy, render_policy
 from registrar.gateways.base import WireContract, WirePolicy
-from registrar.lifecycle.buckets import Placed
+from registrar.lifecycle.buckets import API, Placed, bucket
 from registrar.lifecycle.chain import effective
 from registrar.resources.objects import ApiRef, ContractObject, Meta
 from registrar.resources.status import ContractStatus
@@ -33,18 +34,29 @@ class ChainFound:
     lacking: tuple[str, ...] = ()
 
 
-def chain_of(wire: WireContract, facts: Facts, *, namespace: str, client: str, contract: str) -> ChainFound:
-    """The chain of the contract that will have that name."""
+def chain_of(
+    wire: WireContract, facts: Facts, *, namespace: str, client: str, contract: str, others: Iterable[WireContract] = ()
+) -> ChainFound:
+    """The chain of the contract that will have that name; `others` are the contracts of the client."""
     policies = tuple(FoundPolicy(row, parse_policy(row)[0], member_of(row)) for row in wire.policies)
     owners = _owners(wire, facts, namespace=namespace, client=client, contract=contract)
+    beside = frozenset(
+        where
+        for other in others
+        if (other.organization, other.api) == (wire.organization, wire.api) and other.version != wire.version
+        for row in _owners(other, facts, namespace=namespace, client=client, contract=contract)
+        if (where := bucket(row.policy)) is not None and where[1] == API
+    )
     if not owners:
-        return ChainFound(FoundChain(policies))
+        return ChainFound(FoundChain(policies, beside=beside))
     end = policies[len(policies) - len(owners) :]
     if len(owners) <= len(policies) and all(map(_stands_for, owners, end)):
         typed = tuple(_as_placed(row, found) for row, found in zip(owners, end, strict=True))
-        return ChainFound(FoundChain((*policies[: len(policies) - len(owners)], *typed), owned=len(owners)))
+        return ChainFound(
+            FoundChain((*policies[: len(policies) - len(owners)], *typed), owned=len(owners), beside=beside)
+        )
     lacking = tuple(f"{row.policy.meta.namespace}/{row.policy.meta.name}" for row in owners)
-    return ChainFound(FoundChain(policies), lacking)
+    return ChainFound(FoundChain(policies, beside=beside), lacking)
 
 
 def _owners(wire: WireContract, facts: Facts, *, namespace: str, client: str, contract: str) -> tuple[Placed, ...]:

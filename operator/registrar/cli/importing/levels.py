@@ -5,7 +5,8 @@ policies of the Client, then those of the Contract, then those of the plan and t
 that is kept, a middle that is the same for all contracts of the client, and a rest; what the owners' Policies put at its end is theirs already.
 
 Invariants: the levels, put together again, are the list; a limit is on the level that its granularity asks for; no cut makes the operator leave a policy out, take it
-for another one or reorder it; of all such cuts the one that keeps the fewest policies wins, so the last resort, keeping all, always exists.
+for another one or reorder it; of all such cuts the one that keeps the fewest policies wins. Keeping all is the last resort; there is none where an owner's Policy
+would replace what is kept.
 What this module deliberately does not do: render or name anything.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from registrar.gateways.apiman.policy_specs import PolicyMember
 from registrar.gateways.base import WirePolicy
-from registrar.lifecycle.buckets import API, LIMITS, bucket_of
+from registrar.lifecycle.buckets import API, LIMITS, Bucket, bucket_of
 from registrar.resources.status import canonical
 
 _UNTYPED = "custom"
@@ -33,10 +34,14 @@ class FoundPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FoundChain:
-    """The policies of one contract in the order in which they run; the last `owned` of them are those of the owners' Policies."""
+    """The policies of one contract in the order in which they run; the last `owned` of them are those of the owners' Policies.
+
+    `beside` are the buckets in which the owners count on other versions of the API that the client has contracts for: a consumer's limit gives way to those.
+    """
 
     policies: tuple[FoundPolicy, ...]
     owned: int = 0
+    beside: frozenset[Bucket] = frozenset()
 
     @property
     def own(self) -> tuple[FoundPolicy, ...]:
@@ -54,14 +59,15 @@ class Levels:
     owned: tuple[FoundPolicy, ...]
 
 
-def levels_of(chains: Sequence[FoundChain]) -> tuple[Levels, ...]:
-    """The cut of each chain of one client.
+def levels_of(chains: Sequence[FoundChain]) -> tuple[Levels, ...] | None:
+    """The cut of each chain of one client; None when none would leave it as it is.
 
     What all contracts begin with goes on the Client; a client with one contract gets on the Client only what can be nowhere else.
     """
-    if not chains:
-        return ()
-    best = min(_cuts(chains), key=lambda cut: (sum(cut[0]), cut[1] if len(chains) == 1 else -cut[1], cut[0]))
+    alone = len(chains) == 1
+    best = min(_cuts(chains), key=lambda cut: (sum(cut[0]), cut[1] if alone else -cut[1], cut[0]), default=None)
+    if best is None:
+        return None
     return tuple(_cut(chain, start, best[1]) for chain, start in zip(chains, best[0], strict=True))
 
 
@@ -104,8 +110,8 @@ def _fits(chain: FoundChain, start: int, length: int) -> bool:
         _may_be_on_contract(row) for row in cut.contract
     ):
         return False
-    buckets = [bucket for row in (*written, *cut.owned) if (bucket := _bucket(row)) is not None]
-    if len(buckets) != len(set(buckets)):
+    buckets = [bucket for row in (*written, *cut.owned) if (bucket := bucket_in(row)) is not None]
+    if len(buckets) != len(set(buckets)) or any(bucket_in(row) in chain.beside for row in written):
         return False
     # What is kept gives way to an object of its type, and is taken for the object when it is the same.
     replaced = {row.type if row.member is None else row.member.type for row in (*written, *cut.owned)}
@@ -125,7 +131,8 @@ def _granularity(member: PolicyMember) -> str:
     return str(member.config["granularity"]) if member.type in LIMITS else ""
 
 
-def _bucket(row: FoundPolicy) -> tuple[str, str] | None:
+def bucket_in(row: FoundPolicy) -> Bucket | None:
+    """Where the policy counts; None when it counts nothing."""
     if row.member is None:
         return None
     return bucket_of(type=row.member.type, config=canonical(row.member.config))

@@ -49,7 +49,12 @@ def outcome_of(facts: Facts, wishes: Wishes) -> Outcome:
     placed, skipped = _placed(facts, wishes)
     gateway = _allowing(facts, placed)
     names = _client_names(placed, facts)
-    rows = [_client(row, names[_key(row.registration)], replace(facts, gateway=gateway)) for row in placed]
+    rows = []
+    for row in placed:
+        try:
+            rows.append(_client(row, names[_key(row.registration)], replace(facts, gateway=gateway)))
+        except Refusal as refused:
+            skipped.append(Skipped(shown(row.registration.identity), refused.why))
     granted, grants = _grants(rows, facts, gateway)
     skipped += [
         Skipped(shown(c.registration.identity), why) for c in rows if (why := granted.get(c.namespace, {}).get(c.name))
@@ -134,9 +139,12 @@ def _client(row: _Placed, name: str, facts: Facts) -> ImportedClient:
     taken = facts.names.get(("Contract", row.namespace), frozenset())
     names = names_for(wanted, longest=LONGEST_NAME, taken=taken)
     chains = [
-        chain_of(wire, facts, namespace=row.namespace, client=name, contract=names[_api(wire)]) for wire in contracts
+        chain_of(wire, facts, namespace=row.namespace, client=name, contract=names[_api(wire)], others=contracts)
+        for wire in contracts
     ]
     cuts = levels_of([chain.found for chain in chains])
+    if cuts is None:
+        raise Refusal("its policies would not stay as they are beside those of the owners of its plans and APIs")
     made = tuple(
         ImportedContract(name=names[_api(wire)], wire=wire, levels=cut, lacking=chain.lacking)
         for wire, cut, chain in zip(contracts, cuts, chains, strict=True)

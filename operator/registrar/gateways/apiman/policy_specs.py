@@ -45,7 +45,7 @@ class PolicyMember:
     def referring_to(self, secret: str) -> dict[str, Any]:
         """The value with `secret` as the name of the Secret that holds the passwords."""
         config: dict[str, Any] = orjson.loads(orjson.dumps(self.config))
-        for row in _referring(config):
+        for row in referring(config):
             row[SECRET_REF]["name"] = secret
         return config
 
@@ -75,7 +75,7 @@ def _member(policy: WirePolicy) -> PolicyMember | None:
     stored = spec.model_dump(by_alias=True, exclude_none=True, mode="json")[type_] if type_ != CUSTOM else found
     if not _admissible(type_, stored) or not all(_usable(text) for text in passwords.values()):
         return None
-    if render_policy(type=type_, config=_resolved(stored, passwords)) != policy:
+    if render_policy(type=type_, config=resolved(stored, passwords)) != policy:
         return None
     return PolicyMember(type=type_, config=stored, passwords=passwords)
 
@@ -103,24 +103,24 @@ def _with_references(wire: Mapping[str, Any], passwords: dict[str, str]) -> dict
     return config
 
 
-def _resolved(config: Mapping[str, Any], passwords: Mapping[str, str]) -> dict[str, Any]:
+def resolved(config: Mapping[str, Any], passwords: Mapping[str, str]) -> dict[str, Any]:
     """The configuration with its passwords, as the driver takes it."""
-    resolved: dict[str, Any] = orjson.loads(orjson.dumps(config))
-    for row in _referring(resolved):
+    whole: dict[str, Any] = orjson.loads(orjson.dumps(config))
+    for row in referring(whole):
         row[PASSWORD] = passwords[row[SECRET_REF]["key"]]
-    return resolved
+    return whole
 
 
-def _referring(value: object) -> Iterator[dict[str, Any]]:
+def referring(value: object) -> Iterator[dict[str, Any]]:
     """Every object of a configuration that refers to a Secret."""
     if isinstance(value, list):
         for row in value:
-            yield from _referring(row)
+            yield from referring(row)
     elif isinstance(value, dict):
         if isinstance(value.get(SECRET_REF), dict):
             yield value
         for inner in list(value.values()):
-            yield from _referring(inner)
+            yield from referring(inner)
 
 
 def _admissible(type_: str, config: Mapping[str, Any]) -> bool:
