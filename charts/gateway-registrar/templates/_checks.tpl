@@ -19,6 +19,9 @@ What can't work and no schema can say. All mistakes are told at once, each with 
 {{- if gt (float64 $s.backoffBaseSeconds) (float64 $s.backoffMaxSeconds) }}
   {{- $problems = append $problems "settings.backoffBaseSeconds must not be more than settings.backoffMaxSeconds. Raise backoffMaxSeconds too" }}
 {{- end }}
+{{- if or (hasPrefix "127." $s.probesHost) (has $s.probesHost (list "localhost" "::1")) }}
+  {{- $problems = append $problems (printf "settings.probesHost is %s, where no kubelet and no Prometheus can call. Use 0.0.0.0, or :: in a cluster with IPv6 alone" $s.probesHost) }}
+{{- end }}
 {{- with $s.auditLog }}
   {{- $path := . }}
   {{- $writable := hasPrefix "/tmp/" $path }}

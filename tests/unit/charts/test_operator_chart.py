@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import helm_python
@@ -33,6 +35,15 @@ def _pod(values: Json | None = None) -> Json:
 
 def _env(values: Json | None = None) -> Json:
     return {row["name"]: row.get("value") for row in _pod(values)["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_packaged_chart_makes_the_same(variant: str, tmp_path: Path) -> None:
+    chart, values = VARIANTS[variant]
+    archive = Path(helm_python.package(chart, destination=tmp_path))
+    assert render(archive, values) == render(chart, values)
+    with tarfile.open(archive) as packed:
+        assert not [name for name in packed.getnames() if "/tests/" in name]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -105,6 +116,10 @@ def _settings(values: Json, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_the_namespace_is_the_pods_own() -> None:
     env = {row["name"]: row for row in _pod()["containers"][0]["env"]}
     assert env["POD_NAMESPACE"]["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+
+
+def test_no_service_of_the_namespace_becomes_a_setting() -> None:
+    assert _pod()["enableServiceLinks"] is False
 
 
 def test_an_update_never_takes_the_last_replica_away() -> None:
