@@ -1,4 +1,7 @@
-"""`python -m registrar run`: settings, parts, run. The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings."""
+"""`python -m registrar run`: settings, parts, run.
+
+The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings and for what they need and the cluster does not have: rights, namespaces.
+"""
 
 from __future__ import annotations
 

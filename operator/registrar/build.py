@@ -97,7 +97,7 @@ async def build(
     home, lease = settings.namespace, settings.lease_name if settings.lease else ""
     namespaces = tuple(sorted({*settings.watch_namespaces, home})) if settings.watch_namespaces else ()
     try:
-        await check(aside, namespaces=namespaces, home=home, lease=lease, jitter=jitter)
+        await check(kube, namespaces=namespaces, home=home, lease=lease, jitter=jitter)
     except SettingsError:
         await asyncio.gather(kube.close(), aside.close())
         raise

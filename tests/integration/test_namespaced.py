@@ -45,6 +45,10 @@ class Spaces:
 
 @pytest.fixture(scope="module")
 def spaces(cluster: Cluster) -> Spaces:
+    """Four new namespaces; RuntimeGateways of former tests, whose organizations belong to other namespaces, are removed."""
+    for row in cluster.list("RuntimeGateway", ""):
+        if row["metadata"]["name"] != "default":
+            remove_gateway(cluster, row["metadata"]["name"])
     names = (cluster.namespace(f"n-{uuid4().hex[:10]}") for _ in range(4))
     return Spaces(*names)
 
@@ -77,6 +81,12 @@ def operator(env: Environment, roles: Roles, spaces: Spaces, audit: AuditLog) ->
     running = Operator(env, name="namespaced", settings=spaces.settings, kubeconfig=roles.kubeconfig).start()
     yield running
     running.stop()
+
+
+def remove_gateway(cluster: Cluster, name: str) -> None:
+    """Delete a RuntimeGateway, whatever is registered on it."""
+    cluster.patch("RuntimeGateway", "", name, {"metadata": {"finalizers": None}})
+    cluster.delete("RuntimeGateway", "", name)
 
 
 def shop(cluster: Cluster, namespace: str, **spec: object) -> None:
@@ -178,8 +188,7 @@ def test_an_owner_that_is_not_watched_stops_the_start(
         until(lambda: f"{line} The next start will stop for it." in operator.log.read_text(), what="the warning")
         assert not operator.ended
     finally:
-        cluster.patch("RuntimeGateway", "", name, {"metadata": {"finalizers": None}})
-        cluster.delete("RuntimeGateway", "", name)
+        remove_gateway(cluster, name)
 
 
 def test_a_namespace_that_the_roles_leave_out_stops_the_start(env: Environment, spaces: Spaces, roles: Roles) -> None:
