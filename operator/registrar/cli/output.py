@@ -7,6 +7,7 @@ What this module deliberately does not do: decide what is said.
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from typing import IO, Any, NoReturn
@@ -31,8 +32,6 @@ class _Console(Console):
 
 def broken_pipe() -> NoReturn:
     """End as a program does whose reader has gone; what is still buffered goes nowhere."""
-    import os
-
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     raise SystemExit(int(Exit.BROKEN_PIPE))
@@ -97,4 +96,8 @@ def data(value: Any, form: Form) -> None:
         import yaml
 
         rendered = yaml.safe_dump(value, sort_keys=False, width=160).rstrip("\n")
-    sys.stdout.write(rendered + "\n")
+    try:
+        sys.stdout.write(rendered + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        broken_pipe()

@@ -204,7 +204,8 @@ def _by_plugin(files: list[Path], *, context: str, namespace: str) -> KubeAccess
     return KubeAccess(
         str(settings.host).rstrip("/"),
         tls,
-        lambda: str(settings.get_api_key_with_prefix("authorization") or ""),
+        # The package has changed the name under which it keeps the token; it knows one of the two.
+        lambda: str(settings.get_api_key_with_prefix("BearerToken", alias="authorization") or ""),
         namespace=namespace,
     )
 
