@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registrar.cli.errors import Usage
 from registrar.cli.importing.model import Wishes
 from registrar.cli.importing.names import names_for
 from registrar.cli.importing.outcome import outcome_of
+from registrar.cli.importing.writing import files_of, write
 from registrar.cli.manifest_yaml import as_yaml
 from registrar.gateways.apiman.policy_forms import FORMS
 from registrar.gateways.apiman.wire import render_policy
@@ -249,3 +254,18 @@ def test_texts_stay_texts_in_yaml(text: str) -> None:
     shown = as_yaml([{"key": text}])
     assert shown == f"---\nkey: {shown.splitlines()[1][5:]}\n" and shown.splitlines()[1][5] == '"'
     assert shown.isascii() and "\x1b" not in shown
+
+
+def test_secrets_are_for_the_user_alone_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    """Fails when a file with a secret can be read by others, whatever the umask, or a file that is there is lost."""
+    files = files_of(imported(found(contract("orders"))), gateway=GATEWAY, generated_keys=False)
+    before = os.umask(0)
+    try:
+        write(files, tmp_path / "out")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*.yaml")}
+    assert modes == {"1-secrets.yaml": 0o600, "2-client.yaml": 0o644}
+    for folder in (tmp_path / "out", tmp_path / "out" / NAMESPACE / "till" / "2-client.yaml"):
+        with pytest.raises(Usage):
+            write(files, folder)

@@ -93,7 +93,7 @@ def test_a_manifest_keeps_what_was_not_asked_about() -> None:
     """Fails when an apply would take the gateway or the end away, or the name is not legal."""
     made = manifest(wanted(api=ApiRef("acme", "Big_Orders", "1.0")), None)
     assert made["metadata"] == {"name": "shop-big-orders", "namespace": "team"} and "gatewayRef" not in made["spec"]
-    kept = {"gatewayRef": {"name": "second"}, "expiresAt": "2027-01-31T12:00:00Z"}
+    kept: Json = {"gatewayRef": {"name": "second"}, "expiresAt": "2027-01-31T12:00:00Z"}
     changed = manifest(wanted(plan="silver"), contract("own", **kept))
     assert changed["metadata"]["name"] == "own" and changed["spec"]["plan"] == "silver"
     assert {key: changed["spec"][key] for key in kept} == kept

@@ -127,7 +127,7 @@ async def send(request: Request, *, ca_bundle: str, timeout: float) -> Answer:
             ) as response,
         ):
             body = b""
-            while len(body) <= LARGEST_BODY and (chunk := await response.content.read(65_536)):
+            while len(body) <= LARGEST_BODY + len(request.key) and (chunk := await response.content.read(65_536)):
                 body += chunk
             return without(request.key, response.status, response.headers, body)
     except aiohttp.ClientConnectorCertificateError as error:
@@ -166,7 +166,9 @@ def _trust(ca_bundle: str) -> ssl.SSLContext:
 
 
 def without(key: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """The answer without the key: the gateway repeats a key that it does not know."""
+    """The answer without the key: the gateway repeats a key that it does not know. A body past the bound is cut, and a key that is cut is no longer to be seen."""
     clean = {name.lower(): value.replace(key, HIDDEN) for name, value in headers.items()}
-    hidden = body[:LARGEST_BODY].replace(key.encode(), HIDDEN.encode())
-    return Answer(status, clean, hidden, cut=len(body) > LARGEST_BODY)
+    hidden, cut = body.replace(key.encode(), HIDDEN.encode()), len(body) > LARGEST_BODY
+    if cut:
+        hidden = hidden[: 1 - len(key)][:LARGEST_BODY]
+    return Answer(status, clean, hidden, cut=cut)
