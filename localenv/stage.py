@@ -96,7 +96,7 @@ class Stage:
             text = self.operator.metrics()
             return 'leader_election_master_status{name="gateway-registrar"} 1.0' in text and (
                 'workqueue_depth{name="clients"} 0.0' in text
-                and 'controller_runtime_reconcile_total{controller="Client",result="success"}' in text
+                and 'controller_runtime_reconcile_total{controller="Client",result="success"} 0.0' not in text
             )
 
         until(quiet, what="the operator having looked at everything")

@@ -18,6 +18,7 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
 from registrar.engine.claims import reserve_all
 from registrar.engine.effects import Effects
+from registrar.engine.figures import Figures, expose
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
 from registrar.engine.grants import GrantReconciler
@@ -91,9 +92,9 @@ async def build(
     clock, jitter, metrics = clock or SystemClock(), jitter or Jitter(), Metrics()
     seam = counted(seam, metrics)
     access = load_access(settings.kubeconfig)
-    kube = KubeClient(access, seam=seam, max_in_flight=settings.kube_max_in_flight)
+    kube = KubeClient(access, seam=seam, max_in_flight=settings.kube_max_in_flight, calls=metrics.api_server)
     # Leases and Events have connections of their own: a queue of status writes must not let the Lease run out.
-    aside = KubeClient(access, seam=seam, max_in_flight=4, timeout=10.0)
+    aside = KubeClient(access, seam=seam, max_in_flight=4, timeout=10.0, calls=metrics.api_server)
     home, lease = settings.namespace, settings.lease_name if settings.lease else ""
     namespaces = tuple(sorted({*settings.watch_namespaces, home})) if settings.watch_namespaces else ()
     try:
@@ -104,7 +105,11 @@ async def build(
     seals = Seals(await _hash_secret(aside, settings, jitter))
     store, memory = Store(), Memory()
     queue = WorkQueue(
-        clock=clock, jitter=jitter, base=settings.backoff_base_seconds, maximum=settings.backoff_max_seconds
+        clock=clock,
+        jitter=jitter,
+        base=settings.backoff_base_seconds,
+        maximum=settings.backoff_max_seconds,
+        metrics=metrics.queue,
     )
     arrivals = Arrivals(clock=clock, settle=settings.settle_seconds, longest=settings.settle_max_seconds)
     ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=memory, clock=clock)
@@ -122,6 +127,7 @@ async def build(
         namespace=settings.namespace,
         timeout=settings.gateway_timeout_seconds,
         guard=guard,
+        calls=metrics.gateway_calls,
     )
     facts = PolicyFacts(store=store, home=settings.namespace, secret=seals.secret)
     ledger = Ledger(kube, namespace=settings.namespace)
@@ -139,7 +145,7 @@ async def build(
     )
     events = EventRecorder(aside, clock=clock, metrics=metrics, instance=settings.identity)
     statuses = StatusWriter(kube)
-    finalizers, audit = Finalizers(kube), Audit()
+    finalizers, audit = Finalizers(kube), Audit(metrics)
     gateway_finalizer = GatewayFinalizer(
         store=store, memory=memory, ingest=ingest, gatherer=gatherer, finalizers=finalizers
     )
@@ -246,6 +252,7 @@ async def build(
         client=kube,
         deliver=ingest.apply,
         relisted=relisted,
+        restarted=metrics.watch_restarted,
         jitter=jitter,
         watched=watched,
     )
@@ -270,15 +277,16 @@ async def build(
     if watched is not None:
         watched.changed = shell.renew
 
-    _measure(metrics, queue, store)
+    def oldest_age() -> float:
+        return queue.oldest_age() if engine.leading else 0.0
+
     probes = Probes(
         host=settings.probes_host,
         port=settings.probes_port,
         metrics=metrics,
         loaded=loaded,
-        oldest_age=queue.oldest_age,
+        oldest_age=oldest_age,
     )
-    port = await probes.start()
 
     async def close() -> None:
         await probes.stop()
@@ -301,6 +309,10 @@ async def build(
         before_leading=lambda: reserve_all(store=store, seals=seals),
         services=[collector.run],
     )
+    metrics.reconciles.workers(settings.workers)
+    figures = Figures(store=store, keeper=keeper, pool=pool, ledger=ledger, clock=clock)
+    expose(metrics, store=store, queue=queue, figures=figures, oldest_age=oldest_age)
+    port = await probes.start()
     return Operator(engine=engine, store=store, queue=queue, metrics=metrics, close=close, port=port)
 
 
@@ -339,13 +351,3 @@ def _enqueue_all(store: Store, queue: WorkQueue) -> None:
         queue.add(Key("Policy", policy.meta.namespace, policy.meta.name), low=True)
     for grant in store.all("APIGrant"):
         queue.add(Key("APIGrant", grant.meta.namespace, grant.meta.name), low=True)
-
-
-def _measure(metrics: Metrics, queue: WorkQueue, store: Store) -> None:
-    metrics.queue(depth=lambda: float(queue.depth), age=queue.oldest_age)
-    for kind, phases in (
-        ("Client", ("", "Created", "Ready", "Registered", "UnpublishedChanges", "Retired")),
-        ("Contract", ("", "Pending", "Active", "Rejected")),
-    ):
-        for phase in phases:
-            metrics.objects(kind, phase, lambda key=(kind, phase): float(store.phases[key]))  # type: ignore[misc]

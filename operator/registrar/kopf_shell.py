@@ -43,12 +43,13 @@ _MOST_AT_ONCE = 200
 
 @dataclass(slots=True, kw_only=True)
 class KopfShell:
-    """Runs Kopf; `deliver` and `relisted` are called in the engine's event loop, never after `run` was cancelled."""
+    """Runs Kopf; `deliver`, `relisted` and `restarted` (the streams ended) are called in the engine's event loop, never after `run` was cancelled."""
 
     access: KubeAccess
     client: KubeClient
     deliver: Deliver
     relisted: Callable[[], None]
+    restarted: Callable[[], None]
     jitter: Jitter
     watched: WatchedNamespaces | None
     """None when all namespaces are watched."""
@@ -72,6 +73,7 @@ class KopfShell:
                 continue
             attempt = 0 if loop.time() - started > _HEALTHY else attempt + 1
             delay = self.jitter.around(_RESTART[min(attempt, len(_RESTART) - 1)])
+            self.restarted()
             log.warning("the watch streams ended; starting them again in %.0f s", delay)
             await asyncio.sleep(delay)
 

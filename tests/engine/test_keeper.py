@@ -12,6 +12,7 @@ import pytest
 
 from registrar.clock import Jitter, LoopClock
 from registrar.engine.arrivals import Arrivals
+from registrar.engine.figures import Figures
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
 from registrar.engine.keeper import GatewayKeeper
@@ -88,6 +89,8 @@ class FakePool:
 
     def handle(self, name: str) -> Handle | None:
         return self.handles.get(name)
+
+    known = handle
 
 
 @dataclass
@@ -537,3 +540,49 @@ async def test_a_look_costs_the_same_for_many(benches: list[Bench]) -> None:
         calls.clear()
         await bench.keeper.look("default")
         assert len(calls) <= 3
+
+
+def key_age(bench: Bench, client: ClientObject, seconds: float, *, version: str) -> None:
+    """The Client's key was made so many seconds ago; 0 for a status that does not say."""
+    since = bench.clock.now() - seconds if seconds else 0.0
+    bench.store.upsert(replace(client, key_since=since, meta=replace(client.meta, resource_version=version)))
+
+
+async def test_what_the_metrics_say_of_a_gateway(benches: list[Bench]) -> None:
+    """Fails when a loss, what is foreign or the oldest key is not what the gauges say, or keys are looked through for every reading."""
+    await asyncio.sleep(1000)
+    bench = Bench()
+    rows = [bench.add(number) for number in range(3)]
+    for row in rows:
+        key_age(bench, row, 0, version="2")
+    figures = Figures(
+        store=bench.store,
+        keeper=bench.keeper,
+        pool=cast(Any, bench.pool),
+        ledger=bench.keeper.ledger,
+        clock=bench.clock,
+    )
+    assert figures.gateways() == []
+    await bench.keeper.look("default")
+    (first,) = figures.gateways()
+    assert (first.ready, first.expected, first.ours, first.healing) == (True, 3, 3, 0)
+    assert (first.foreign, first.owed, first.oldest_key) == (None, None, None)
+
+    key_age(bench, rows[0], 100, version="3")
+    await asyncio.sleep(61)
+    assert [row.oldest_key for row in figures.gateways()] == [pytest.approx(161)]
+    key_age(bench, rows[1], 500, version="3")
+    assert [row.oldest_key for row in figures.gateways()] == [pytest.approx(161)], "what was read a moment ago is kept"
+    await asyncio.sleep(61)
+    (aged,) = figures.gateways()
+    assert aged.oldest_key == pytest.approx(561)
+    await asyncio.sleep(400)
+    assert [row.foreign for row in figures.gateways()] == [0], "the full check has counted"
+
+    bench.drivers["default"].has.clear()
+    bench.pool.handles["default"].breaker = CircuitBreaker(failures=0)
+    await bench.keeper.look("default")
+    await asyncio.sleep(9)
+    await bench.keeper.look("default")
+    (lost,) = figures.gateways()
+    assert (lost.ready, lost.reason, lost.healing, lost.ours, lost.circuit_open) == (False, "Healing", 3, 0, True)

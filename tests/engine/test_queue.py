@@ -9,14 +9,15 @@ import pytest
 
 from registrar.clock import Jitter, LoopClock
 from registrar.engine.queue import Key, WorkQueue
+from registrar.metrics import Families, QueueMetrics
 
 pytestmark = pytest.mark.looptime
 A, B, C = (Key("Client", "team", name) for name in "abc")
 
 
-def queue(**settings: float) -> WorkQueue:
+def queue(*, base: float = 1.0, maximum: float = 420.0, metrics: QueueMetrics | None = None) -> WorkQueue:
     """A queue on the loop's own clock, with the randomness of one seed."""
-    return WorkQueue(clock=LoopClock(), jitter=Jitter(random.Random(1)), **settings)
+    return WorkQueue(clock=LoopClock(), jitter=Jitter(random.Random(1)), base=base, maximum=maximum, metrics=metrics)
 
 
 async def test_a_key_is_given_out_once() -> None:
@@ -154,3 +155,41 @@ async def test_age_of_the_oldest() -> None:
     assert work.oldest_age() == 7
     await work.get()
     assert work.oldest_age() == 0
+
+
+async def test_what_is_counted() -> None:
+    """Fails when an add that changes nothing counts, or the wait for a worker and the work are not told apart."""
+    families = Families()
+    work = queue(metrics=QueueMetrics(families))
+    value = families.registry.get_sample_value
+    labels = {"name": "clients"}
+    for _ in range(3):
+        work.add(A)
+    work.add(A, urgent=True)
+    work.add(B)
+    await asyncio.sleep(2)
+    assert await work.get() == A
+    await asyncio.sleep(5)
+    assert await work.get() == B
+    await asyncio.sleep(1)
+    assert work.running() == (7.0, 6.0)
+    work.done(A)
+    work.retry(A)
+    assert work.running() == (1.0, 1.0)
+    assert value("workqueue_adds_total", labels) == 2
+    assert value("workqueue_retries_total", labels) == 1
+    assert value("workqueue_queue_duration_seconds_sum", labels) == 2 + 7
+    assert value("workqueue_work_duration_seconds_sum", labels) == 6
+    assert value("workqueue_work_duration_seconds_count", labels) == 1
+
+
+async def test_ages_begin_with_the_workers() -> None:
+    """Fails when a replica that took over is called stuck for the hours in which another one led."""
+    work = queue()
+    work.add(A)
+    await asyncio.sleep(3600)
+    work.workers_start()
+    assert work.oldest_age() == 0
+    await asyncio.sleep(10)
+    assert work.oldest_age() == 10
+    assert await work.get() == A

@@ -99,6 +99,8 @@ def test_the_lease_moves_on(cluster: Cluster, namespace: str, env: Environment, 
         until(lambda: leads(first), what="the first leading")
         other.start()
         assert not leads(other)
+        # Keys wait on a standby too, but for the Lease and not for a worker: it must not count as stuck.
+        assert 'workqueue_oldest_seconds{name="clients"} 0.0' in other.metrics()
         first.stop()
         until(lambda: leads(other), what="the other leading", seconds=5)
     finally:

@@ -35,7 +35,7 @@ class Reconciler(Protocol):
     """What a worker calls for the keys of one kind."""
 
     async def reconcile(self, key: Key) -> str:
-        """Do what is to do for `key`; returns success, requeue or error."""
+        """Do what is to do for `key`; returns success, requeue, requeue_after or error."""
         ...
 
 
@@ -44,7 +44,7 @@ class Engine:
     """The running operator.
 
     `sources` bring events, `reconcilers` are by kind, `services` run beside the workers on the leader;
-    `before_leading` is called when the caches are loaded and the Lease is held, before the first worker.
+    `before_leading` is called when the caches are loaded and the Lease is held, before the first worker; `leading` says that workers run.
     """
 
     queue: WorkQueue
@@ -60,6 +60,7 @@ class Engine:
     sources: list[Callable[[], Awaitable[None]]]
     before_leading: Callable[[], None] = lambda: None
     services: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    leading: bool = False
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -114,6 +115,8 @@ class Engine:
         if self.elector is not None:
             await self.elector.acquire()
         self.before_leading()
+        self.queue.workers_start()
+        self.leading = True
         self.metrics.leader(True)
         log.info("leading: %d keys wait", self.queue.depth)
         tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]
@@ -127,14 +130,17 @@ class Engine:
             for task in done:
                 await task
         finally:
+            self.leading = False
             self.metrics.leader(False)
             await _cancelled(*beside)
 
     async def _worker(self) -> None:
+        reconciles = self.metrics.reconciles
         while (key := await self.queue.get()) is not None:
             started = self.clock.monotonic()
             try:
-                outcome = await self.reconcilers[key.kind].reconcile(key)
+                with reconciles.working(key.kind):
+                    outcome = await self.reconcilers[key.kind].reconcile(key)
             except asyncio.CancelledError:
                 raise
             except RegistrarError as error:
@@ -144,12 +150,12 @@ class Engine:
             except Exception:
                 # A bug must cost one object a backoff, not the fleet its operator; the metric and the trace make it seen.
                 log.exception("%s %s/%s: unexpected", key.kind, key.namespace, key.name)
-                self.metrics.panic(key.kind)
+                reconciles.panic(key.kind)
                 self.queue.retry(key)
                 outcome = "error"
             finally:
                 self.queue.done(key)
-            self.metrics.reconciled(key.kind, outcome, seconds=self.clock.monotonic() - started)
+            reconciles.reconciled(key.kind, outcome, seconds=self.clock.monotonic() - started)
 
 
 async def _named(run: Callable[[], Awaitable[None]]) -> None:

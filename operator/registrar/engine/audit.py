@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from registrar.metrics import Metrics
 from registrar.resources.times import timestamp
 
 SCHEMA = "gateway-registrar.dev/audit/v1"
@@ -23,8 +24,9 @@ LOGGER = "registrar.audit"
 class Audit:
     """Writes the lines."""
 
-    def __init__(self) -> None:
-        """Use the audit logger, whatever the process has attached to it."""
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        """Use the audit logger, whatever the process has attached to it; `metrics` counts the lines."""
+        self._metrics = metrics or Metrics()
         self._log = logging.getLogger(LOGGER)
 
     def effect(
@@ -72,3 +74,4 @@ class Audit:
         told = (("secret", secret), ("action", action), ("token", token), ("by", list(by)), ("error", error))
         line |= {name: value for name, value in told if value}
         self._log.info(orjson.dumps(line).decode())
+        self._metrics.effect(verb, outcome)

@@ -62,7 +62,7 @@ class Expected:
 
 @dataclass(slots=True)
 class Drift:
-    """The comparison with one gateway; `foreign` counts registrations that are not ours."""
+    """The comparison with one gateway; `foreign` counts registrations that are not ours, as far as they were `counted` yet."""
 
     name: str
     store: Store
@@ -73,6 +73,7 @@ class Drift:
     clock: Clock
     metrics: Metrics
     foreign: int = 0
+    counted: bool = False
     _sentinel: Iterator[Key] = field(default_factory=lambda: iter(()))
     _asked: int = 0
 
@@ -173,6 +174,7 @@ class Drift:
         ours = [row.identity for row in expected]
         pause = seconds * COUNTING / max(1, len(names))
         self.foreign = await count_foreign(handle.driver, names, ours=ours, pause=pause)
+        self.counted = True
 
     async def _all(self, gateway: GatewayObject) -> AsyncIterator[Expected]:
         for number, key in enumerate(self.store.published_on(self.name), start=1):

@@ -63,7 +63,7 @@ from registrar.metrics import Metrics
 from registrar.resources import reasons
 from registrar.resources.objects import ContractObject
 from registrar.resources.reasons import Reason
-from registrar.resources.status import ContractStatus, IdentityStatus, Snapshot
+from registrar.resources.status import ClientStatus, ContractStatus, IdentityStatus, Snapshot
 from registrar.resources.times import timestamp
 from registrar.seam import Site
 
@@ -160,6 +160,7 @@ class Effects:
         if raw is not None:
             self.ingest.own_write("Client", raw)
             memory.term = self.term()
+            self._count_actions(client.status, status)
         for gateway in decision.taken_over:
             self.accounts.found(view, status.snapshot(gateway))
         if recorded:
@@ -176,6 +177,14 @@ class Effects:
                 note=notice.message,
                 warning=notice.warning,
             )
+
+    def _count_actions(self, before: ClientStatus, after: ClientStatus) -> None:
+        """What an annotation asked for counts once, when the status that says what became of it is written."""
+        if after.actions == before.actions:
+            return
+        for action in after.actions:
+            if action.handled != before.action(action.name).handled:
+                self.metrics.action(action.name, action.outcome)
 
     async def write_contracts(self, rows: tuple[tuple[ContractObject, ContractStatus], ...]) -> None:
         """Write the statuses of some Contracts, side by side."""

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from registrar.clock import Clock, Jitter
 from registrar.engine.drift import Drift
@@ -45,7 +46,7 @@ CHECK_SHARE = 0.5
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out."""
+    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out; `status` is the last one that was computed."""
 
     drift: Drift
     fault: Fault | None = None
@@ -57,6 +58,7 @@ class Watched:
     urgent: bool = False
     check: asyncio.Task[None] | None = None
     found: asyncio.Event = field(default_factory=asyncio.Event)
+    status: dict[str, Any] = field(default_factory=dict)
 
     @property
     def checking(self) -> bool:
@@ -126,6 +128,7 @@ class GatewayKeeper:
                 name, self.store, self.queue, self.memory, self.gatherer, self.seals, self.clock, self.metrics
             )
             found = self.watched[name] = Watched(drift)
+            self.metrics.watched(name)
         return found
 
     async def look(self, name: str) -> None:
@@ -248,6 +251,7 @@ class GatewayKeeper:
             owed=self.ledger.count(gateway.meta.name) if self.ledger.loaded else _owed(gateway),
             holding=self.gateway_finalizer.holding(gateway),
         )
+        watched.status = new
         old = gateway.raw_status
         if new == old:
             return

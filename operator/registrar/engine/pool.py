@@ -19,6 +19,7 @@ from registrar.gateways.apiman.wire import RENDERABLE
 from registrar.gateways.base import GatewayDriver
 from registrar.gateways.limited import LimitedDriver
 from registrar.gateways.limits import CircuitBreaker, GatewayLimits
+from registrar.metrics import GatewayCalls
 from registrar.resources.objects import ApiRef, GatewayObject
 from registrar.seam import Seam
 
@@ -82,6 +83,7 @@ class Pool:
         namespace: str,
         timeout: float,
         guard: Callable[[], None],
+        calls: GatewayCalls,
     ) -> None:
         """`namespace` is the operator's own; `timeout` is in seconds for one call; `guard` raises LeaseLost before a changing call."""
         self._store = store
@@ -90,6 +92,7 @@ class Pool:
         self._namespace = namespace
         self._timeout = timeout
         self._guard = guard
+        self._calls = calls
         self._handles: dict[str, Handle] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -111,6 +114,10 @@ class Pool:
         made = self._make(gateway, credentials, signature)
         self._handles[name] = made
         return made
+
+    def known(self, name: str) -> Handle | None:
+        """The handle as it was made last, if there is one; never makes one."""
+        return self._handles.get(name)
 
     def credentials(self, gateway: GatewayObject) -> tuple[str, str] | None:
         """User name and password from the credentials Secret; None when it is missing or incomplete."""
@@ -146,6 +153,7 @@ class Pool:
             ca_bundle=gateway.ca_bundle or None,
             seam=self._seam,
             timeout=self._timeout,
+            answered=self._calls.of(gateway.meta.name),
         )
         return Handle(
             name=gateway.meta.name,

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from registrar.metrics import Metrics
 
@@ -23,7 +24,7 @@ class Probes:
     def __init__(
         self, *, host: str, port: int, metrics: Metrics, loaded: asyncio.Event, oldest_age: Callable[[], float]
     ) -> None:
-        """`port` 0 takes a free one; `oldest_age` gives the age in seconds of the oldest waiting key."""
+        """`port` 0 takes a free one; `oldest_age` gives the age in seconds of the oldest waiting key, 0 where no worker runs."""
         self._host = host
         self._port = port
         self._metrics = metrics
@@ -64,4 +65,4 @@ class Probes:
         return web.Response(text="ok\n")
 
     async def _serve_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.render(), content_type="text/plain", charset="utf-8")
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from registrar.clock import Clock, Jitter
+from registrar.metrics import Families, QueueMetrics
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,8 +36,17 @@ _STALE = 1024
 class WorkQueue:
     """Keys that wait for a worker; all times are wall-clock seconds of the injected clock."""
 
-    def __init__(self, *, clock: Clock, jitter: Jitter, base: float = 1.0, maximum: float = 420.0) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        jitter: Jitter,
+        base: float = 1.0,
+        maximum: float = 420.0,
+        metrics: QueueMetrics | None = None,
+    ) -> None:
         """The n-th retry of a key waits up to `base` * 2^n seconds, at most `maximum`, never less than half of that."""
+        self._metrics = metrics or QueueMetrics(Families())
         self._clock = clock
         self._jitter = jitter
         self._base = base
@@ -44,7 +54,7 @@ class WorkQueue:
         self._lanes: tuple[deque[Key], ...] = (deque(), deque(), deque())
         self._dirty: dict[Key, int] = {}
         self._since: dict[Key, float] = {}
-        self._processing: set[Key] = set()
+        self._processing: dict[Key, float] = {}
         self._later: list[tuple[float, Key]] = []
         self._due: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
@@ -62,6 +72,8 @@ class WorkQueue:
         before = self._dirty.get(key)
         if before is not None and before <= lane:
             return
+        if before is None:
+            self._metrics.added()
         self._dirty[key] = lane
         self._since.setdefault(key, self._clock.monotonic())
         if key not in self._processing:
@@ -88,6 +100,7 @@ class WorkQueue:
         """Have the key worked on after its backoff; returns that, in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self._metrics.retried()
         limit = min(self._maximum, self._base * 2.0 ** min(failures, 32))
         delay = limit / 2 + self._jitter.up_to(limit / 2)
         self.add_at(key, self._clock.now() + delay)
@@ -126,7 +139,7 @@ class WorkQueue:
 
     def done(self, key: Key) -> None:
         """The worker has finished with the key; if it was added meanwhile it is queued again."""
-        self._processing.discard(key)
+        self._metrics.worked(self._clock.monotonic() - self._processing.pop(key))
         lane = self._dirty.get(key)
         if lane is not None:
             self._lanes[lane].append(key)
@@ -156,14 +169,26 @@ class WorkQueue:
         first = next(iter(self._since.values()), None)
         return self._clock.monotonic() - first if first is not None else 0.0
 
+    def workers_start(self) -> None:
+        """From now on somebody works: what waited until here waited for that, and not for a worker."""
+        now = self._clock.monotonic()
+        self._since = dict.fromkeys(self._since, now)
+
+    def running(self) -> tuple[float, float]:
+        """Seconds of work under way: over all workers, and of the longest pass."""
+        now = self._clock.monotonic()
+        times = [now - started for started in self._processing.values()]
+        return sum(times), max(times, default=0.0)
+
     def _take(self) -> Key | None:
         for lane, keys in enumerate(self._lanes):
             while keys:
                 key = keys.popleft()
                 if self._dirty.get(key) == lane and key not in self._processing:
                     del self._dirty[key]
-                    self._since.pop(key, None)
-                    self._processing.add(key)
+                    now = self._clock.monotonic()
+                    self._metrics.waited(now - self._since.pop(key))
+                    self._processing[key] = now
                     return key
         return None
 

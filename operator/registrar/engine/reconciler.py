@@ -72,7 +72,7 @@ class ClientReconciler:
     hold: float
 
     async def reconcile(self, key: Key) -> str:
-        """Bring one Client as far as it gets; returns the pass's outcome for the metrics: success, requeue or error."""
+        """Bring one Client as far as it gets; returns the pass's outcome for the metrics: success, requeue, requeue_after or error."""
         try:
             client = self.store.client(key.namespace, key.name)
             if client is None:
@@ -142,7 +142,7 @@ class ClientReconciler:
             self.queue.add_at(key, wait.until)
         if not wait.retry:
             self.queue.forget(key)
-            return "success"
+            return "requeue_after" if wait.until else "success"
         for name in gathered.view.faults:
             self.queue.park(key, f"gateway/{name}")
         self.queue.retry(key)

@@ -421,6 +421,11 @@ class Store:
         """Since when the Client is published on the gateway, in seconds since the epoch; None when it is not."""
         return self._standing.get(gateway, {}).get((key.namespace, key.name))
 
+    def oldest_key(self, gateway: str) -> float | None:
+        """When the oldest key that is published on the gateway was made, in seconds since the epoch; None without one. Looks at all of its Clients."""
+        found = (self.client(*name) for name in self._standing.get(gateway, ()))
+        return min((row.key_since for row in found if row is not None and row.key_since), default=None)
+
     def all_clients(self) -> Iterator[Key]:
         """Every Client, and every one that a Contract names though it does not exist."""
         names = set(self._objects["Client"]) | set(self._contracts_of)

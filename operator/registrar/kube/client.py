@@ -8,6 +8,7 @@ deliberately does not do: watch (Kopf does), type the objects (`resources.parse`
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -20,6 +21,8 @@ from registrar import __version__
 from registrar.errors import KubeConflict, KubeNotFound, KubeRefused, KubeUnavailable
 from registrar.kube.answers import Json, failure, parse, read
 from registrar.kube.config import KubeAccess
+from registrar.metrics import ApiServerCalls, Families
+from registrar.metrics.controllers import NO_ANSWER
 from registrar.seam import Seam, Site
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -107,13 +110,16 @@ class KubeClient:
         max_in_flight: int = 20,
         timeout: float = 30.0,
         user_agent: str = "gateway-registrar",
+        calls: ApiServerCalls | None = None,
     ) -> None:
         """`timeout` is in seconds for one whole call; of more than `max_in_flight` calls the others wait their turn, which does not count.
 
-        `user_agent` is also the field manager under which the API server records what is written.
+        `user_agent` is also the field manager under which the API server records what is written; `calls` counts the calls, for nobody when it is left out.
         """
         self._access = access
         self._seam = seam
+        self._calls = calls or ApiServerCalls(Families())
+        self._host = URL(access.server).authority
         self._slots = asyncio.Semaphore(max_in_flight)
         self._renewing = asyncio.Lock()
         # Uncompressed answers cost the API server and us less CPU than they cost the network, and can't be larger than they say.
@@ -296,11 +302,13 @@ class KubeClient:
     ) -> Json:
         if authorization:
             headers = {**headers, "Authorization": authorization}
+        code, started = NO_ANSWER, time.monotonic()
         try:
             async with self._session.request(
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 text = await read(response)
+                code = str(response.status)
                 if response.status >= 300:
                     # What the API server says about a Secret may quote it.
                     confidential = "/secrets" in call
@@ -311,6 +319,8 @@ class KubeClient:
             if not self._session.closed:
                 raise
             raise KubeUnavailable(f"{call}: the client is closed") from error
+        finally:
+            self._calls.answered(method, self._host, code, seconds=time.monotonic() - started)
         return parse(call, text)
 
 

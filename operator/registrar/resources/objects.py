@@ -82,6 +82,7 @@ class ClientObject:
     """A Client; `organization`, `gateway`, `publish` and `deletion_policy` are empty where the spec leaves them to defaults.
 
     `placed` names the gateways that its status mentions; `standing` those on which it is published, with the time (seconds since the epoch) since when.
+    `key_since` is when its key was made, in seconds since the epoch; 0 while the status does not say.
     """
 
     meta: Meta
@@ -102,6 +103,7 @@ class ClientObject:
     placed: tuple[str, ...] = ()
     standing: tuple[tuple[str, float], ...] = ()
     adopt: bool = False
+    key_since: float = 0.0
 
     @property
     def secret_name(self) -> str:

@@ -142,6 +142,7 @@ def parse_client(raw: Mapping[str, Any]) -> ClientObject:
         placed=_placed(status),
         standing=_standing(status),
         adopt=bool(spec.get("adopt")),
+        key_since=_since((status.get("apiKey") or {}).get("createdAt")),
     )
 
 

@@ -41,7 +41,14 @@ async def start() -> AsyncIterator[Start]:
     """Starts a server with one handler, and gives a driver for it."""
     ends: list[Callable[[], Awaitable[None]]] = []
 
-    async def begin(handler: Handler, *, timeout: float = 0.5, endpoint: str = "", public: str = "") -> ApimanDriver:
+    async def begin(
+        handler: Handler,
+        *,
+        timeout: float = 0.5,
+        endpoint: str = "",
+        public: str = "",
+        answered: Callable[[str, str, float], None] = lambda operation, code, seconds: None,
+    ) -> ApimanDriver:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -55,6 +62,7 @@ async def start() -> AsyncIterator[Start]:
             password="secret",
             seam=direct,
             timeout=timeout,
+            answered=answered,
         )
         ends.extend((driver.close, runner.cleanup))
         return driver
@@ -278,3 +286,22 @@ async def test_tls(tmp_path: Path, start: Start) -> None:
     for one in (trusted, untrusted):
         await one.close()
     await runner.cleanup()
+
+
+async def test_each_call_is_counted(start: Start, unused_tcp_port: int) -> None:
+    """Fails when a call, or one without an answer, is left out of the metrics, or a 404 that is an answer is called an error."""
+    seen: list[tuple[str, str]] = []
+
+    def answered(operation: str, code: str, seconds: float) -> None:
+        assert 0 <= seconds < 5
+        seen.append((operation, code))
+
+    there = await start(answering(404), answered=answered)
+    assert await there.read(WHO) is None
+    refusing = await start(answering(500, TRACE), answered=answered)
+    with pytest.raises(GatewayAmbiguous):
+        await refusing.register(REGISTRATION)
+    nobody = await start(answering(200), endpoint=f"http://127.0.0.1:{unused_tcp_port}", answered=answered)
+    with pytest.raises(GatewayUnreachable):
+        await nobody.probe()
+    assert seen == [("read", "404"), ("register", "500"), ("probe", "<error>")]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from registrar.errors import (
     GatewayUnreachable,
 )
 from registrar.gateways.base import GatewayInfo, Identity, Registration, WireContract, WirePolicy, canonical_json
+from registrar.metrics.controllers import NO_ANSWER
 from registrar.seam import Seam, Site
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -52,14 +54,17 @@ class ApimanDriver:
         seam: Seam,
         ca_bundle: str | None = None,
         timeout: float = 4.0,
+        answered: Callable[[str, str, float], None] = lambda operation, code, seconds: None,
     ) -> None:
         """`endpoint` is the configuration API, `public_endpoint` where APIs are called (asked for when empty).
 
-        `ca_bundle` is PEM text to trust besides nothing else; `timeout` is in seconds for one whole call.
+        `ca_bundle` is PEM text to trust besides nothing else; `timeout` is in seconds for one whole call; `answered` is told of each
+        call's operation, HTTP code (`<error>` without an answer) and seconds.
         """
         self._endpoint = endpoint.rstrip("/")
         self._public = public_endpoint.rstrip("/")
         self._seam = seam
+        self._answered = answered
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=_trust(ca_bundle), keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(total=timeout),
@@ -163,7 +168,7 @@ class ApimanDriver:
     ) -> Any:
         """One call; the parsed answer of a reading one, None for a changing one, `_ABSENT` for a 404 that is fine."""
         status, headers, text = await self._seam(
-            site, lambda: self._send(method, path, body=body, largest=largest), subject=subject
+            site, lambda: self._timed(site, method, path, body=body, largest=largest), subject=subject
         )
         changing = site.changes
         if status == 404 and not _said_by_the_gateway(headers, text, changing=changing):
@@ -178,6 +183,17 @@ class ApimanDriver:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             raise GatewayUnreachable("The gateway's answer is no JSON; is apiman.endpoint right?") from None
+
+    async def _timed(
+        self, site: Site, method: str, path: str, *, body: dict[str, Any] | None, largest: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        code, started = NO_ANSWER, time.monotonic()
+        try:
+            answer = await self._send(method, path, body=body, largest=largest)
+            code = str(answer[0])
+            return answer
+        finally:
+            self._answered(site.removeprefix("gateway."), code, time.monotonic() - started)
 
     async def _send(
         self, method: str, path: str, *, body: dict[str, Any] | None, largest: int

@@ -1,0 +1,1 @@
+"""Unit tests of metrics, of the alerts and of the dashboard."""
