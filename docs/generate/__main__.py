@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from docs.generate import chart, cli, kinds, reasons, settings
+from docs.generate import chart, cli, kinds, metrics, reasons, settings
 
 COMMAND = "make docs-reference"
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.render,
     "reasons.md": reasons.render,
     "kubectl-registrar.md": cli.render,
+    "metrics.md": metrics.render,
     "chart.md": lambda: chart.render("gateway-registrar"),
     "chart-gateways.md": lambda: chart.render("gateway-registrar-gateways"),
 }

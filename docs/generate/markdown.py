@@ -6,6 +6,7 @@ Invariants: what goes into a cell of a table ends no cell and starts no line. Wh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -17,8 +18,9 @@ def code(value: object) -> str:
 
 
 def cell(text: str) -> str:
-    """A text that fits into one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """A text that fits into one cell of a table; a `<` outside inline code is no tag."""
+    parts = re.split(r"(`+[^`]*`+)", " ".join(text.split()).replace("|", "\\|"))
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -147,7 +147,8 @@ def test_comments_of_values() -> None:
 
 
 def test_cells() -> None:
-    """Fails when a text can end a cell or a row, or an empty one vanishes."""
+    """Fails when a text can end a cell or a row, an empty one vanishes, or a placeholder is taken for a tag and not shown."""
+    assert cell("<name>-key, as `<name>` of it") == "&lt;name>-key, as `<name>` of it"
     assert cell("a | b\nc") == "a \\| b c"
     assert code("") == '`""`' and code("a`b") == "``a`b``" and code({"a": True}) == '`{"a": true}`'
     assert table(("x",), []) == ""
