@@ -16,8 +16,8 @@ from registrar.cli.app import PROGRAM, app
 from registrar.cli.errors import CliError, Exit
 
 _INTRO = """
-`kubectl registrar` uses your own kubeconfig and your own rights, and nothing else. [Install](../install.md#the-kubectl-plugin) says how to get it; without an installation
-`python -m registrar.cli` is the same.
+`kubectl registrar` uses your own kubeconfig and your own rights, and nothing else. [Install](../install.md#the-kubectl-plugin) says how to get it; without an
+installation `python -m registrar.cli` is the same.
 An error is one line with the next step, never a traceback; the exit code tells a script what it was.
 """
 _WITHOUT_ERROR = {

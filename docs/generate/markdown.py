@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+_PLAIN = " -.,:/="
+
 
 def code(value: object) -> str:
     """A value as it would be typed, as inline code; JSON unless it is a text."""
@@ -18,9 +20,21 @@ def code(value: object) -> str:
 
 
 def cell(text: str) -> str:
-    """A text that fits into one cell of a table; a `<` outside inline code is no tag."""
-    parts = re.split(r"(`+[^`]*`+)", " ".join(text.split()).replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
+    """A text that fits into one cell of a table; a `<` outside inline code is no tag.
+
+    Code with a `|` becomes HTML: inside backticks some renderers want it escaped and others show the escape.
+    """
+    parts = re.split(r"(`+[^`]*`+)", " ".join(text.split()))
+    return "".join(
+        _code(part) if part.startswith("`") else part.replace("|", "\\|").replace("<", "&lt;") for part in parts
+    )
+
+
+def _code(span: str) -> str:
+    if "|" not in span:
+        return span
+    # Every sign that Markdown could make something of is written as its number: it looks into HTML too.
+    return f"<code>{''.join(c if c.isalnum() or c in _PLAIN else f'&#{ord(c)};' for c in span.strip('`'))}</code>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

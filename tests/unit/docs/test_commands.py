@@ -43,6 +43,8 @@ def test_the_plugin_takes_it(page: str, command: str) -> None:
     """Fails when a reader who types what the page shows gets a usage error."""
     words = shlex.split(command)[2:]
     known = commands()
+    if words[0].isupper():
+        return  # a placeholder for any of them
     assert words[0] in known, f"{page}: there is no command {words[0]}"
     if len(words) == 1 and f"`{command}`" in (DOCS / page).read_text(encoding="utf-8"):
         return

@@ -150,6 +150,7 @@ def test_cells() -> None:
     """Fails when a text can end a cell or a row, an empty one vanishes, or a placeholder is taken for a tag and not shown."""
     assert cell("<name>-key, as `<name>` of it") == "&lt;name>-key, as `<name>` of it"
     assert cell("a | b\nc") == "a \\| b c"
+    assert cell("one of `a|<b>`") == "one of <code>a&#124;&#60;b&#62;</code>"
     assert code("") == '`""`' and code("a`b") == "``a`b``" and code({"a": True}) == '`{"a": true}`'
     assert table(("x",), []) == ""
     assert table(("x", "y"), [("1", "2")]) == "| x | y |\n|---|---|\n| 1 | 2 |\n"
