@@ -17,10 +17,13 @@ DAY = date(2026, 3, 1)
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the files that hold the version."""
+    """A copy of the files that hold the version, with something to release."""
     for name in ("operator/registrar/__init__.py", "CHANGELOG.md", *map(str, _charts())):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    # Right after a bump the tree's own changelog has nothing that is not released.
+    log = tmp_path / "CHANGELOG.md"
+    log.write_text(log.read_text().replace("## [Unreleased]\n", "## [Unreleased]\n\n### Added\n\n- A thing.\n", 1))
     return tmp_path
 
 
