@@ -139,3 +139,49 @@ def references(file: Path) -> set[str]:
             yield from walk(schema["items"], path)
 
     return {f"{crd['spec']['names']['kind']} {path}" for path in walk(spec, "spec")}
+
+
+ARGO_CD = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd}
+data: {url: "https://argo.example.com"}
+"""
+FLUX = """
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: shop, namespace: flux-system, labels: {gateway-registrar.dev/health-checks: "true"}}
+spec: {path: ./shop, interval: 10m, prune: true}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: other, namespace: flux-system}
+spec: {path: ./other, interval: 10m, prune: true}
+"""
+
+
+def patched(env: Environment, folder: Path, component: str, source: str) -> dict[str, Json]:
+    """Objects with one of our components applied to them, by name."""
+    (folder / component).mkdir()
+    for file in (CONTRIB / component).glob("*.yaml"):
+        (folder / component / file.name).write_text(file.read_text())
+    base = folder / "base"
+    base.mkdir()
+    (base / "all.yaml").write_text(source)
+    write(base, resources=["all.yaml"], components=[f"../{component}"])
+    return {row["metadata"]["name"]: row for row in yaml.safe_load_all(env.run_kubectl("kustomize", str(base)))}
+
+
+def test_the_component_for_argo_cd(env: Environment, tmp_path: Path) -> None:
+    """Fails when it takes a key from the ConfigMap that is there, or brings a script that is not the one that is tested."""
+    data = patched(env, tmp_path, "argo-cd", ARGO_CD)["argocd-cm"]["data"]
+    ours = yaml.safe_load((CONTRIB / "argo-cd" / "argocd-cm.yaml").read_text())["data"]
+    assert data == {"url": "https://argo.example.com"} | ours
+
+
+def test_the_component_for_flux(env: Environment, tmp_path: Path) -> None:
+    """Fails when a Kustomization gets health checks that did not ask for them, or loses a field of its own."""
+    built = patched(env, tmp_path, "flux", FLUX)
+    ours = yaml.safe_load((CONTRIB / "flux" / "health-checks.yaml").read_text())["spec"]
+    assert built["shop"]["spec"] == {"path": "./shop", "interval": "10m", "prune": True} | ours
+    assert built["other"]["spec"] == {"path": "./other", "interval": "10m", "prune": True}
