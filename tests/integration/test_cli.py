@@ -28,9 +28,11 @@ def plugin(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Plugin
     return Plugin(env, env.kubeconfig, tmp_path_factory.getbasetemp() / "bin", variables)
 
 
-def as_user(env: Environment, folder: Path, *, token: str, server: str = "", namespace: str = "default") -> Plugin:
-    """Somebody with a token, who may talk to another address."""
-    ca = env.control_plane.ca_file
+def as_user(
+    env: Environment, folder: Path, *, token: str, server: str = "", namespace: str = "default", trusted: bool = True
+) -> Plugin:
+    """Somebody with a token, who may talk to another address, or not know the API server's CA."""
+    ca = env.control_plane.ca_file if trusted else None
     file = kubeconfig(folder / "config", server=server or env.apiserver_url, ca=ca, token=token, namespace=namespace)
     return Plugin(env, file, folder / "bin")
 
@@ -171,6 +173,8 @@ def test_no_cluster(env: Environment, tmp_path: Path) -> None:
     assert absent.code == 3 and "does not exist" in absent.problem
     dead = as_user(env, tmp_path, token="x", server="https://127.0.0.1:1")
     assert dead("status").code == 3 and "does not answer" in dead("status").problem
+    untrusted = as_user(env, tmp_path, token="x", trusted=False)("status")
+    assert untrusted.code == 3 and "is not trusted" in untrusted.problem
     unknown = dead("status", "--context", "nowhere")
     assert unknown.code == 3 and "there is no nowhere among its contexts" in unknown.problem
 
@@ -314,6 +318,24 @@ def test_a_missing_client(cluster: Cluster, namespace: str, plugin: Plugin) -> N
     cluster.apply(contract(namespace, "orders", client="shop", api="orders", version="1.0"))
     assert plugin.follow_why("orders", "-n", namespace) == ["ClientNotFound"]
     assert cluster.call("acme/orders/1.0", cluster.key(namespace, "shop-api-key")) == 200
+
+
+def test_an_operator_that_stopped(cluster: Cluster, namespace: str, plugin: Plugin) -> None:
+    """All is well so far, but its Lease is old: nothing will be seen any more."""
+    cluster.apply(_lease(namespace, "2020-01-01T00:00:00.000000Z"))
+    shop(cluster, namespace)
+    asked = plugin("why", "shop", "-n", namespace, "--operator-namespace", namespace)
+    assert asked.code == 0 and "the operator does not run" in asked.out
+    cluster.delete("Lease", namespace, "gateway-registrar")
+
+
+def _lease(namespace: str, renewed: str) -> Json:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "gateway-registrar", "namespace": namespace},
+        "spec": {"holderIdentity": "gone", "leaseDurationSeconds": 15, "renewTime": renewed},
+    }
 
 
 def test_several_things_at_once(cluster: Cluster, namespace: str, own_gateway: str, plugin: Plugin) -> None:

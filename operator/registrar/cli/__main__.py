@@ -5,6 +5,7 @@ Invariants: no traceback reaches a user, unless KUBECTL_REGISTRAR_DEBUG is set. 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -14,6 +15,15 @@ from registrar.cli.errors import CliError, Exit, Fault
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code (see `registrar.cli.errors`)."""
+    # What libraries log is not for users; each failure gets its one line below.
+    logging.disable()
+    try:
+        return _run(arguments)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         app(args=arguments, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     except SystemExit as end:

@@ -19,8 +19,8 @@ from enum import StrEnum
 
 from registrar.cli.cluster import Session, explained
 from registrar.cli.errors import Exit, NotFound
-from registrar.cli.reading import Json, action, handled, name, namespace, word
-from registrar.errors import KubeError, KubeNotFound
+from registrar.cli.reading import Json, action, deleting, handled, name, namespace, word
+from registrar.errors import KubeError, KubeNotFound, KubeUnavailable
 from registrar.kube.client import CLIENTS
 from registrar.resources.base import GROUP
 
@@ -69,10 +69,10 @@ def new_token() -> str:
 
 
 async def choose(session: Session, names: tuple[str, ...], *, selector: str = "") -> list[Json]:
-    """The Clients of those names, or all in scope that the selector selects; raises NotFound when there is none."""
+    """The Clients of those names, or all in scope that the selector selects and nobody deletes; raises NotFound when there is none."""
     if names:
         return [await session.get(CLIENTS, each) for each in dict.fromkeys(names)]
-    rows = await session.items(CLIENTS, label_selector=selector)
+    rows = [row for row in await session.items(CLIENTS, label_selector=selector) if not deleting(row)]
     if not rows:
         where = "any namespace" if session.all_namespaces else f"namespace {session.namespace}"
         meant = f" with labels {selector}" if selector else ""
@@ -111,7 +111,14 @@ async def follow(
     open_ = {(row.namespace, row.name) for row in asked} - set(ended)
     deadline = time.monotonic() + timeout
     while open_:
-        for key, found in (await _look(session, open_)).items():
+        try:
+            looked = await _look(session, open_)
+        except KubeUnavailable:
+            # An API server that restarts in the middle of a long wait is no reason to give up before the time is over.
+            if time.monotonic() >= deadline:
+                raise
+            looked = {}
+        for key, found in looked.items():
             if (outcome := outcome_of(found, order, key=key)) is not None:
                 ended[key] = outcome
                 open_.discard(key)

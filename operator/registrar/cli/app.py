@@ -18,6 +18,10 @@ COMPLETE_VARIABLE = "_KUBECTL_REGISTRAR_COMPLETE"
 app = typer.Typer(
     name=PROGRAM,
     help="See and act on the Clients, Contracts and Policies of gateway-registrar, with your own kubeconfig and rights.",
+    epilog=(
+        "Exit codes: 0 as wanted, 1 not as wanted (a difference, a problem, an action that did not succeed), 2 wrong usage, 3 no cluster, 4 no rights, "
+        "5 no CRDs or another version of them, 6 not found, 7 time is up, 8 a gateway, 9 refused by the API server, 10 a defect, 130 interrupted, 141 nobody reads."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

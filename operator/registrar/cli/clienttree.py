@@ -151,6 +151,9 @@ def _contract(branch: Tree, entry: Json, found: Json | None, policies: Mapping[s
     )
     if endpoint := word(found, "status", "endpoint"):
         line.append_text(text(f"  {endpoint}", QUIET))
+    for type_ in ("Expiring", "Deprecated"):
+        if condition(found, type_).true:
+            line.append_text(text(f"  {condition(found, type_).message}", WAITS))
     node = branch.add(line)
     ids = entry.get("policies")
     for place, id_ in enumerate(ids if isinstance(ids, list) else (), start=1):

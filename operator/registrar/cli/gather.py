@@ -14,7 +14,7 @@ from typing import TypeVar
 from registrar.cli.cluster import Session
 from registrar.cli.diagnosis.facts import CLIENT, CONTRACT, Facts, LeaseFact, SecretState, secret_refs
 from registrar.cli.errors import NotFound
-from registrar.cli.reading import Json, name, seconds, section, word
+from registrar.cli.reading import Json, name, namespace, seconds, section, word
 from registrar.errors import KubeNotFound, KubeRefused
 from registrar.kube.client import CLIENTS, CONTRACTS, GATEWAYS, GRANTS, LEASES, POLICIES, SECRETS
 from registrar.resources.base import GROUP
@@ -66,19 +66,19 @@ async def facts(session: Session, wanted: str, *, operator_namespace: str) -> Fa
     kind, found = await subject(session, wanted)
     contract = found if kind == CONTRACT else None
     client = found if kind == CLIENT else await _client_of(session, found)
-    contracts, policies, gateways, grants, lease = await asyncio.gather(
+    contracts, policies, gateways, grants, (where, lease) = await asyncio.gather(
         session.items(CONTRACTS, namespace=session.namespace),
         permitted(session.items(POLICIES, namespace=session.namespace)),
         readable_gateways(session),
         permitted(session.items(GRANTS, namespace="")),
-        _lease(session, operator_namespace),
+        _operator(session, operator_namespace),
     )
     made = Facts(
         kind=kind,
         name=name(found),
         namespace=session.namespace,
         now=time.time(),
-        operator_namespace=operator_namespace,
+        operator_namespace=where,
         client=client,
         contract=contract,
         contracts=tuple(sorted(contracts, key=name)),
@@ -95,14 +95,22 @@ async def _client_of(session: Session, contract: Json) -> Json | None:
     return await session.find(CLIENTS, named) if named else None
 
 
-async def _lease(session: Session, namespace: str) -> LeaseFact | None:
-    """The operator's Lease; None when the user may not read it."""
+async def _operator(session: Session, guess: str) -> tuple[str, LeaseFact | None]:
+    """Where the operator runs, and its Lease there; None for a Lease that the user may not read.
+
+    Where `guess` has none, the only Lease of the operator's name in the cluster is taken, if the user may list them.
+    """
     try:
-        found = await permitted(session.kube.get(LEASES, namespace=namespace, name=LEASE, site=Site.LEASE_GET))
+        found = await permitted(session.kube.get(LEASES, namespace=guess, name=LEASE, site=Site.LEASE_GET))
     except KubeNotFound:
-        return LeaseFact(age=None)
-    if found is None:
-        return None
+        elsewhere = [row for row in await permitted(session.items(LEASES, namespace="")) or () if name(row) == LEASE]
+        if len(elsewhere) != 1:
+            return guess, LeaseFact(age=None)
+        found = elsewhere[0]
+    return (guess, None) if found is None else (namespace(found), _lease(found))
+
+
+def _lease(found: Json) -> LeaseFact:
     renewed = seconds(word(found, "spec", "renewTime")) if word(found, "spec", "holderIdentity") else None
     duration = section(found, "spec").get("leaseDurationSeconds")
     return LeaseFact(

@@ -82,6 +82,12 @@ OptionalClientName = Annotated[
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.", min=0.1, max=86_400)]
 OPERATOR_NAMESPACE = "gateway-registrar-system"
 OperatorNamespace = Annotated[
-    str, typer.Option("--operator-namespace", help="Where the operator runs.", rich_help_panel=_WHERE)
+    str,
+    typer.Option(
+        "--operator-namespace",
+        help="Where the operator runs, if its Lease can't be found.",
+        envvar="KUBECTL_REGISTRAR_OPERATOR_NAMESPACE",
+        rich_help_panel=_WHERE,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before what can't be taken back.")]

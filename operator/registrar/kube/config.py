@@ -197,7 +197,10 @@ def _by_plugin(files: list[Path], *, context: str, namespace: str) -> KubeAccess
             config_file=os.pathsep.join(map(str, files)), context=context, client_configuration=settings
         )
     except config.ConfigException as error:
-        raise _Unusable(f"the plugin of context {context} gave no credentials") from error
+        raise _Unusable(f"the plugin of context {context} can't be used") from error
+    # The package logs a plugin that fails, and goes on as if nobody had to log in.
+    if not settings.get_api_key_with_prefix("BearerToken", alias="authorization") and not settings.cert_file:
+        raise _Unusable(f"the plugin of context {context} gave no credentials; run it by hand")
     tls = _tls(cafile=settings.ssl_ca_cert)
     if settings.cert_file and settings.key_file:
         tls.load_cert_chain(settings.cert_file, settings.key_file)

@@ -38,6 +38,13 @@ def client(*conditions: Json, phase: str = "Registered", spec: Json | None = Non
     }
 
 
+def unseen() -> Json:
+    """A Client that no operator has looked at."""
+    found = client()
+    found["status"] = {"observedGeneration": -1}
+    return found
+
+
 def contract(*conditions: Json, name: str = "orders", phase: str = "Active", version: str = "1.0", **spec: Any) -> Json:
     """A Contract of `shop` for `acme/orders`."""
     rows = {row["type"]: row for row in (condition("Ready", "True", "Active"), *conditions)}

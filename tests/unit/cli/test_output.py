@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registrar.cli.clienttree import ClientView, change_line, client_tree
+from registrar.cli.errors import Usage
 from registrar.cli.options import Form
 from registrar.cli.output import clean, data, say, show, table, text
+from registrar.cli.progress import confirm, counted
 from tests.unit.cli.objects import NOW, client, condition, contract, gateway
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07[bold]b[/bold]\u202egnp.exe\u2028line\r\x00"
@@ -126,3 +128,50 @@ def test_a_client_that_nobody_has_looked_at() -> None:
     fresh = {"metadata": {"name": "new", "namespace": "n", "generation": 1}, "status": {"observedGeneration": -1}}
     show(client_tree(ClientView(client=fresh, contracts=(), now=NOW), wide=True), stream=stream)
     assert stream.getvalue().strip() == "Client n/new  Unknown  the operator has not seen the latest change yet"
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, coloured: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    stream = Terminal()
+    say("red", "red", stream=stream)
+    assert ("\x1b[31m" in stream.getvalue()) is coloured
+
+
+@pytest.mark.parametrize(
+    ("stream", "total", "drawn"), [(Terminal, 5, True), (Terminal, 1, False), (io.StringIO, 5, False)]
+)
+def test_a_bar_is_drawn_for_many_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], total: int, drawn: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("sys.stderr", written := stream())
+    with counted("reregister", total) as done:
+        for _ in range(total):
+            done()
+    assert ("reregister" in written.getvalue()) is drawn
+
+
+@pytest.mark.parametrize(
+    ("answer", "goes_on"), [("y\n", True), ("Yes\n", True), ("\n", False), ("n\n", False), ("", False)]
+)
+def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert confirm("Go on?", yes=False) is goes_on
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert confirm("Go on?", yes=True)
+    with pytest.raises(Usage):
+        confirm("Go on?", yes=False)

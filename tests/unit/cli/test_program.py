@@ -17,11 +17,13 @@ from registrar.cli import app as program
 from registrar.cli.__main__ import main
 from registrar.cli.cluster import connect, explained
 from registrar.cli.commands.consumers import is_for
+from registrar.cli.diagnosis.walk import diagnose
 from registrar.cli.errors import CliError, Exit, NoCluster, NoKinds
+from registrar.cli.gather import LEASE, facts
 from registrar.cli.options import Target
 from registrar.errors import KubeConflict, KubeGone, KubeNotFound, KubeRefused, KubeUnavailable
 from registrar.kube.client import CLIENTS
-from tests.unit.cli.objects import contract
+from tests.unit.cli.objects import contract, unseen
 
 COMMANDS = [command.name or "" for command in program.app.registered_commands]
 
@@ -233,3 +235,39 @@ async def test_the_user_agent_is_not_the_operators(tmp_path: Path) -> None:
         assert await session.items(CLIENTS) == []
         await asyncio.gather(session.items(CLIENTS, namespace="x"))
     assert {agent.partition("/")[0] for agent in agents} == {"kubectl-registrar"}
+
+
+def leases(*namespaces: str) -> Callable[[web.Request], web.StreamResponse]:
+    """A server that has the operator's Lease in these namespaces, and a Client that nobody has looked at."""
+    found = [
+        {
+            "metadata": {"name": LEASE, "namespace": where},
+            "spec": {"holderIdentity": "x", "renewTime": "2020-01-01T00:00:00Z"},
+        }
+        for where in namespaces
+    ]
+
+    def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/clients/shop"):
+            return web.json_response(unseen())
+        if request.path.endswith(f"/leases/{LEASE}"):
+            here = [row for row in found if f"/namespaces/{row['metadata']['namespace']}/" in request.path]
+            return web.json_response(here[0] if here else {"message": "not found"}, status=200 if here else 404)
+        return web.json_response({"metadata": {}, "items": found if request.path.endswith("/leases") else []})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [(["elsewhere"], "elsewhere"), (["guess", "elsewhere"], "guess"), (["one", "two"], "guess"), ([], "guess")],
+    ids=["the only one of the cluster", "where it should be", "one of several", "none"],
+)
+async def test_the_operator_is_found_by_its_lease(tmp_path: Path, where: list[str], said: str) -> None:
+    async with server(leases(*where), tmp_path) as target, connect(target) as session:
+        known = await facts(session, "client/shop", operator_namespace="guess")
+    assert known.operator_namespace == said
+    assert known.lease is not None and not known.lease.held
+    finding = diagnose(known)
+    assert finding is not None and finding.reason == "OperatorNotRunning"
+    assert f"kubectl -n {said} get deployments,pods,leases" in finding.mends[0].command

@@ -106,3 +106,16 @@ def test_an_exec_plugin_is_run_for_the_context_that_was_chosen(tmp_path: Path) -
     first, second = one(tmp_path, "a", current="a"), one(tmp_path, "b", user=user)
     chosen = load_access(f"{first}{os.pathsep}{second}", context="b")
     assert (chosen.server, chosen.authorization(), chosen.namespace) == ("http://b:1", "Bearer of-the-plugin", "ns-b")
+
+
+def test_a_plugin_that_fails_is_not_passed_over(tmp_path: Path) -> None:
+    """Without credentials every answer would be a 401 or, worse, what anonymous users may do."""
+    user: dict[str, object] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(tmp_path / "absent"),
+            "interactiveMode": "Never",
+        }
+    }
+    with pytest.raises(SettingsError, match="the plugin of context a gave no credentials"):
+        load_access(str(one(tmp_path, "a", current="a", user=user)))

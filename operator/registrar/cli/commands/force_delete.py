@@ -108,12 +108,17 @@ async def _force(session: Session, found: list[Json], *, timeout: float) -> int:
     from registrar.cli.errors import Exit
     from registrar.cli.output import say
     from registrar.cli.reading import name, word
+    from registrar.errors import KubeNotFound
     from registrar.kube.client import CLIENTS
     from registrar.resources.base import GROUP
 
     open_ = {name(row): word(row, "metadata", "uid") for row in found}
     for called, uid in open_.items():
-        await session.annotate(called, {f"{GROUP}/force-delete": uid}, uid=uid)
+        try:
+            await session.annotate(called, {f"{GROUP}/force-delete": uid}, uid=uid)
+        except KubeNotFound:
+            # Gone in between: the look below sees it.
+            continue
     deadline = time.monotonic() + timeout
     while open_:
         for called, uid in list(open_.items()):

@@ -86,6 +86,9 @@ def _print(finding: Finding | None, facts: Facts, output: Form | None) -> None:
             f"Nothing blocks {about}: it is {'retired, as its spec asks' if retired else 'live as its objects ask'}.",
             "green",
         )
+        if facts.lease is not None and facts.lease.age is not None and not facts.lease.held:
+            lease = f"its Lease in namespace {facts.operator_namespace} is not renewed"
+            say(f"But the operator does not run ({lease}), so it sees no change.", "yellow")
         return
     say(f"{finding.where}: {finding.reason}", "bold yellow" if finding.waits else "bold red")
     say(finding.message)

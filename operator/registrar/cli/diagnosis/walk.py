@@ -11,7 +11,7 @@ Invariants: pure; one finding at a time; nothing is found exactly when all is as
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registrar.cli.diagnosis.facts import CONTRACT, Facts
 from registrar.cli.diagnosis.mends import Mend, mends
@@ -82,7 +82,12 @@ def _deletion(facts: Facts) -> Finding | None:
         if found is not None and deleting(found):
             ready = condition(found, "Ready")
             said = ready.message if ready.reason == Reason.TERMINATING else f"The {kind} is being deleted."
-            return _finding(facts, found, Reason.TERMINATING, said, kind=kind)
+            made = _finding(facts, found, Reason.TERMINATING, said, kind=kind)
+            cause = _gateway(facts)
+            if cause is None:
+                return made
+            # Mending the gateway ends the deletion in order; letting the object go does not.
+            return replace(made, message=f"{said}\n{cause.message}", mends=(*cause.mends, *made.mends))
     return None
 
 
@@ -105,8 +110,7 @@ def _unheard(client: Json) -> bool:
 
 def _unseen(facts: Facts, found: Json, kind: str) -> Finding:
     changed = _changed_at(found)
-    recent = changed is not None and facts.now - changed < JUST_NOW
-    if recent and (facts.lease is None or facts.lease.held or facts.lease.age is None):
+    if changed is not None and facts.now - changed < JUST_NOW:
         said = "It was changed just now, and the operator waits until nothing more arrives. Ask again in a few seconds."
         return _finding(facts, found, "NotSeenYet", said, kind=kind, waits=True)
     if facts.lease is not None and not facts.lease.held:
