@@ -129,14 +129,16 @@ def _report(outcome: Outcome, gateway: str, output: str) -> int:
 
     from registrar.cli.diagnosis.mend import kubectl
     from registrar.cli.errors import Exit
-    from registrar.cli.output import say
+    from registrar.cli.output import clean, say
 
     def tell(line: str, style: str = "") -> None:
-        say(line, style, stream=sys.stderr)
+        # One line each: an id on a gateway may have a line break in it.
+        say(clean(line), style, stream=sys.stderr)
 
     for client in outcome.clients:
         rows = f"{len(client.contracts)} contracts, {len(client.policies)} policies"
-        tell(f"{client.registration.identity}: Client {client.namespace}/{client.name}, {rows}")
+        kept = f", {client.kept} kept as they are" if client.kept else ""
+        tell(f"{client.registration.identity}: Client {client.namespace}/{client.name}, {rows}{kept}")
     own = [row for row in outcome.skipped if row.own]
     left = [row for row in outcome.skipped if not row.own]
     if own:

@@ -250,14 +250,15 @@ def _claim(claim: OrganizationClaim) -> dict[str, object]:
 
 def _notes(facts: Facts, clients: Iterable[ImportedClient]) -> tuple[str, ...]:
     """What is worth knowing before the manifests are applied."""
+    rows = list(clients)
     notes = []
-    for client in clients:
+    if keeping := sum(1 for client in rows if client.kept):
+        notes.append(
+            f"{keeping} of the Clients keep policies on the gateway as they are, because no set of Policies comes to exactly the same; "
+            "they go when adopt is taken out of the Client's spec and that is published."
+        )
+    for client in rows:
         name = f"{client.namespace}/{client.name}"
-        if client.kept:
-            notes.append(
-                f"{name}: {client.kept} of its policies stay on the gateway as they are, because no Policy says exactly the same; "
-                "they go when adopt is taken out of the Client's spec and that is published."
-            )
         for contract in client.contracts:
             wire = contract.wire
             api = ApiRef(wire.organization, wire.api, wire.version)
@@ -266,6 +267,6 @@ def _notes(facts: Facts, clients: Iterable[ImportedClient]) -> tuple[str, ...]:
             if contract.lacking:
                 shown_names = ", ".join(contract.lacking)
                 notes.append(f"{name}: the owners' Policies {shown_names} reach {api} and are not on the gateway yet.")
-    missing = {client.namespace for client in clients} - set(facts.labels) if facts.labels is not None else set()
+    missing = {client.namespace for client in rows} - set(facts.labels) if facts.labels is not None else set()
     notes += [f"Namespace {name} does not exist; create it first." for name in sorted(missing)]
     return tuple(notes)
