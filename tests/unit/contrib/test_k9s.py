@@ -57,7 +57,7 @@ def test_plugins_are_ones_that_k9s_takes() -> None:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_what_a_key_runs(name: str) -> None:
-    """Fails when a key acts on another object than the chosen one, in another cluster, or without asking."""
+    """Fails when a key acts on another object than the chosen one, in another cluster, without asking, or in read-only mode."""
     plugin = PLUGINS[name]
     assert (plugin["command"], plugin["args"][0], len(plugin["args"])) == ("sh", "-c", 2)
     words = shlex.split(plugin["args"][1])
@@ -67,6 +67,6 @@ def test_what_a_key_runs(name: str) -> None:
     assert words[words.index("--context") + 1] == "$CONTEXT"
     assert words[3].endswith("$NAME")
     changes = words[2] in ("reregister", "unregister", "rotate-key")
-    assert changes == plugin.get("confirm", False) == ("--yes" in words)
+    assert changes == plugin.get("confirm", False) == plugin.get("dangerous", False) == ("--yes" in words)
     for variable in re.findall(r"\$\w+", plugin["args"][1]):
         assert re.search(rf"'[^']*\{variable}'", plugin["args"][1]), f"{variable} is not quoted"
