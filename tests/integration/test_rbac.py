@@ -442,7 +442,9 @@ def test_nothing_unused_is_granted(roles: Roles, audit: AuditLog, operator: Oper
 def test_a_leader_that_may_not_renew_steps_down(roles: Roles, operator: Operator, env: Environment) -> None:
     """Fails when an operator goes on although the Lease can't be its own any more."""
     assert operator.stop() == 0
-    leader = Operator(env, name="rbac-leader", settings=SETTINGS | BRIEF, kubeconfig=roles.kubeconfig).start()
+    leader = Operator(env, name="rbac-leader", settings=SETTINGS | BRIEF, kubeconfig=roles.kubeconfig)
+    leader.log.unlink(missing_ok=True)
+    leader.start()
     try:
         until(lambda: 'leader_election_master_status{name="gateway-registrar"} 1.0' in leader.metrics(), what="leading")
         with roles.without(Permission("coordination.k8s.io", "leases", "update")):
