@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="CLIENT...", help="The names of Clients.", autocompletion=completion.clients, show_default=False
+        metavar="CLIENT", help="The names of Clients.", autocompletion=completion.clients, show_default=False
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All Clients of the namespace; with -A of all namespaces.")]
