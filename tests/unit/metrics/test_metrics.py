@@ -13,7 +13,7 @@ from registrar.resources.objects import VERBS
 
 ROOT = Path(__file__).parents[3]
 STOCK = {
-    # kubebuilder's grafana/controller-runtime-metrics.json and Flux' control-plane dashboard
+    # The workqueue_* and most of controller_runtime_* are what kubebuilder's grafana/controller-runtime-metrics.json reads.
     "controller_runtime_reconcile_total": ("counter", {"controller", "result"}),
     "controller_runtime_reconcile_errors_total": ("counter", {"controller"}),
     "controller_runtime_reconcile_panics_total": ("counter", {"controller"}),
