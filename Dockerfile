@@ -10,7 +10,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 COPY requirements/runtime.txt requirements/build.txt requirements/
 # Every dependency is a wheel whose hash is known; no code of a dependency runs here.
 RUN pip wheel --require-hashes --only-binary=:all: --wheel-dir=/wheels --requirement=requirements/runtime.txt
-RUN python -m venv /builder && pip --python=/builder/bin/python install --require-hashes --only-binary=:all: --requirement=requirements/build.txt
+RUN python -m venv --without-pip /builder && pip --python=/builder/bin/python install --require-hashes --only-binary=:all: --requirement=requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/registrar operator/registrar
 RUN pip --python=/builder/bin/python wheel --no-index --no-deps --no-build-isolation --wheel-dir=/package .

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from localenv.charts import GATEWAYS_CHART, OPERATOR_CHART, render, render_text
+from registrar import __version__
 from registrar.engine.app import STOP_GRACE
 from registrar.settings import Settings
 from tests.unit.charts.variants import EVERYTHING, LEAST, VARIANTS
@@ -138,9 +139,9 @@ def test_replicas_spread_over_nodes_and_zones() -> None:
 @pytest.mark.parametrize(
     ("values", "image"),
     [
-        ({}, "gateway-registrar:0.1.0"),
+        ({}, f"gateway-registrar:{__version__}"),
         ({"image": {"tag": "main"}}, "gateway-registrar:main"),
-        ({"image": {"repository": "localhost:5000/a/b"}}, "localhost:5000/a/b:0.1.0"),
+        ({"image": {"repository": "localhost:5000/a/b"}}, f"localhost:5000/a/b:{__version__}"),
         ({"image": {"tag": "main", "digest": "sha256:" + "ab" * 32}}, "gateway-registrar@sha256:" + "ab" * 32),
     ],
 )
