@@ -148,6 +148,8 @@ def test_what_is_on_the_gateway_becomes_objects(
         assert not found["status"].get("pendingChanges"), found["status"]["pendingChanges"]
     assert [cluster.registration(namespace, name) for name in ("Shop_Front", "till", "audited")] == standing
     assert {key: seen(cluster, key) for key in (shop, other)} == before
+    cluster.patch("Client", namespace, "shop-front", {"spec": {"adopt": False}})
+    assert not cluster.wait_phase(namespace, "shop-front", "Registered")["status"].get("pendingChanges")
     again = registrar("import", "--gateway", gateway, "--organization", namespace, "-o", "-")
     assert (again.code, again.stdout) == (0, "") and "3 registrations are the operator's already" in again.stderr
 
@@ -242,6 +244,8 @@ def test_every_answer_is_explained(env: Environment, cluster: Cluster, namespace
         *(contract(namespace, api, client="shop", api=api, version="1.0") for api in ("orders", "warehouse", "missing")),
     )  # fmt: skip
     cluster.wait_phase(namespace, "shop", "Registered")
+    theirs = registrar("subscribe", "shop", ORDERS, "--plan", "silver", "--yes", "-n", namespace)
+    assert theirs.code == 9 and "demo" in theirs.stderr and "-o yaml" in theirs.stderr, theirs.stderr
     key = cluster.key(namespace, "shop-api-key")
     outputs: list[str] = []
 

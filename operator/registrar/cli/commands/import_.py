@@ -155,6 +155,7 @@ def _report(outcome: Outcome, gateway: str, output: str) -> int:
         tell("The owners of these APIs must agree to the APIGrants; without them the contracts would be taken off.")
     if outcome.clients and output != "-":
         tell(f"Look at the manifests, then: kubectl apply -R -f {quote(output)}")
+        tell("Once they are Registered, take adopt out of the Clients that keep nothing: it has done its work.")
     if not outcome.clients and not left:
         tell("There is nothing to import.")
     return int(Exit.NOT_AS_WANTED if left else Exit.OK)

@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+LONGEST_NAME = 200
+"""Characters of a name but a Client's; the API server would take 253, and a Secret's name is made from a Policy's."""
 _DIGEST = 8
 """Hexadecimal digits; a clash needs two ids whose readable parts are the same as well."""
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from registrar.cli.importing.chains import chain_of
+from registrar.cli.importing.granting import missing_grants, without_owner
 from registrar.cli.importing.levels import levels_of
 from registrar.cli.importing.model import (
     Facts,
-    GrantNeeded,
     ImportedClient,
     ImportedContract,
     ImportedPolicy,
@@ -24,16 +24,12 @@ from registrar.cli.importing.model import (
     Wishes,
     shown,
 )
-from registrar.cli.importing.names import names_for
+from registrar.cli.importing.names import LONGEST_NAME, names_for
 from registrar.cli.importing.placing import already_ours, check, keys_in_two, namespace_for, owners_of
 from registrar.gateways.base import Registration, WireContract
-from registrar.lifecycle.grants import refusal
-from registrar.lifecycle.model import Access
 from registrar.resources.base import CLIENT_OBJECT_NAME_LENGTH
 from registrar.resources.objects import ApiRef, GatewayObject, OrganizationClaim
 
-LONGEST_NAME = 200
-"""Characters of a Contract's or Policy's name; the API server would take 253, and a Secret's name is made from a Policy's."""
 _FIRST_VERSION = "1.0"
 """The version that a Client has when it names none; it is left out of the object's name."""
 
@@ -53,19 +49,17 @@ def outcome_of(facts: Facts, wishes: Wishes) -> Outcome:
     for row in placed:
         try:
             rows.append(_client(row, names[_key(row.registration)], replace(facts, gateway=gateway)))
-        except Refusal as refused:
-            skipped.append(Skipped(shown(row.registration.identity), refused.why))
-    granted, grants = _grants(rows, facts, gateway)
-    skipped += [
-        Skipped(shown(c.registration.identity), why) for c in rows if (why := granted.get(c.namespace, {}).get(c.name))
-    ]
-    clients = [c for c in rows if c.name not in granted.get(c.namespace, {})]
+        except Refusal as error:
+            skipped.append(Skipped(shown(row.registration.identity), error.why))
+    refused = {_key(row.registration): why for row in rows if (why := without_owner(row, facts, gateway))}
+    clients = [row for row in rows if _key(row.registration) not in refused]
+    skipped += [Skipped("/".join(key), why) for key, why in refused.items()]
     unusable = [
         Skipped(name, "its id can't go into a URL, so the operator could not ask for it") for name in facts.unusable
     ]
     return Outcome(
         clients=tuple(sorted(clients, key=lambda c: (c.namespace, c.name))),
-        grants=grants,
+        grants=missing_grants(clients, facts, gateway),
         skipped=tuple(sorted([*skipped, *unusable], key=lambda row: row.identity)),
         patch=_patch(facts, clients, wishes),
         notes=_notes(facts, clients),
@@ -178,35 +172,6 @@ def _policies(
 def _words(type_: str) -> str:
     """`rateLimit` as `rate-limit`."""
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type_)
-
-
-def _grants(
-    clients: Iterable[ImportedClient], facts: Facts, gateway: GatewayObject
-) -> tuple[dict[str, dict[str, str]], tuple[GrantNeeded, ...]]:
-    """The APIGrants that are missing; and, by namespace and Client, why none can be made."""
-    missing: dict[tuple[str, ApiRef, str], set[str]] = {}
-    refused: dict[str, dict[str, str]] = {}
-    for client in clients:
-        labels = (facts.labels or {}).get(client.namespace, {})
-        access = Access(client.namespace, labels, facts.grants, {gateway.meta.name: gateway})
-        for contract in client.contracts:
-            api = ApiRef(contract.wire.organization, contract.wire.api, contract.wire.version)
-            if refusal(access, gateway, api, contract.wire.plan) is None:
-                continue
-            owners = owners_of(api.organization, gateway)
-            if not owners or (facts.labels is not None and owners[0] not in facts.labels):
-                why = f"its contract for {api} needs an APIGrant, and no namespace owns organization {api.organization}"
-                refused.setdefault(client.namespace, {})[client.name] = why
-                continue
-            missing.setdefault((owners[0], api, contract.wire.plan), set()).add(client.namespace)
-    wanted: dict[tuple[str, ...], str] = {
-        (owner, str(api), plan): f"imported-{api.name}-{api.version}-{plan}" for owner, api, plan in missing
-    }
-    names = names_for(wanted, longest=LONGEST_NAME)
-    return refused, tuple(
-        GrantNeeded(owner, api, plan, tuple(sorted(consumers)), names[(owner, str(api), plan)])
-        for (owner, api, plan), consumers in sorted(missing.items())
-    )
 
 
 def _patch(facts: Facts, clients: Iterable[ImportedClient], wishes: Wishes) -> dict[str, object]:
