@@ -33,7 +33,7 @@ reset-gateway: $(STAMP) ## restart the gateway empty and publish the three APIs 
 	$(PY) -m localenv reset-gateway
 
 run: $(STAMP) ## the operator in the foreground against KUBECONFIG (default: the local environment's)
-	KUBECONFIG=$${KUBECONFIG:-.localenv/kubeconfig} $(PY) -m registrar run
+	KUBECONFIG=$${KUBECONFIG:-.localenv/kubeconfig-operator} $(PY) -m registrar run
 
 bench: $(STAMP) ## the numbers of the design, beside a bare replay (BENCH_ARGS=--large for 10,000 x 5)
 	$(PY) -m tests.bench $(BENCH_ARGS)

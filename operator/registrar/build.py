@@ -7,6 +7,8 @@ What this module deliberately does not do: run anything but the start's own call
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -53,6 +55,8 @@ from registrar.settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+WATCH_AFTER = 15.0
+"""Seconds after which the watch begins though the passes of the start are not over; a replica that does not lead has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,13 +265,22 @@ async def build(
         await shell.wait_for_crds()
         await preload.run()
         check_owners(store.gateways().values(), namespaces)
+        # What was loaded stays: the collector need not look through 60,000 objects again and again, which takes as long as a dozen passes.
+        gc.collect()
+        gc.freeze()
         _enqueue_all(store, queue)
         loaded.set()
+        # Kopf lists everything once more, which tells nothing new and takes as long as all first passes: those come first.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.drained(), timeout=WATCH_AFTER)
         await shell.run()
 
     async def sweeping() -> None:
         await loaded.wait()
         await sweep.run()
+
+    def oldest_age() -> float:
+        return queue.oldest_age() if engine.leading else 0.0
 
     async def looking() -> None:
         await loaded.wait()
@@ -276,9 +289,6 @@ async def build(
 
     if watched is not None:
         watched.changed = shell.renew
-
-    def oldest_age() -> float:
-        return queue.oldest_age() if engine.leading else 0.0
 
     probes = Probes(
         host=settings.probes_host,

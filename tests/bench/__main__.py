@@ -27,6 +27,7 @@ from tests.bench.reading import (
     quiet,
     reached,
     registrations,
+    resting,
     settled_writes,
 )
 from tests.bench.replay import Record, prepare, record, send
@@ -143,6 +144,8 @@ async def restart(api: Api, operator: Operator, load: Load, numbers: Numbers) ->
     numbers["restart_writes"] = sum(count for resource, count in counts.items() if resource != "leases")
     numbers["restart_gateway_changes"] = calls(operator, "gateway.register") + calls(operator, "gateway.unregister")
     say(f"restart: {numbers['restart_seconds']} s; writes {counts}")
+    await resting(operator)
+    numbers["rest_seconds"] = round(time.monotonic() - began, 2)
 
 
 async def changes(api: Api, load: Load, numbers: Numbers) -> None:

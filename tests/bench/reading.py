@@ -17,6 +17,11 @@ from localenv.operator import Operator
 from tests.bench.api import Api
 from tests.bench.load import Load
 
+WINDOW = 5.0
+"""Seconds over which the CPU of a process at rest is read."""
+AT_REST = 0.03
+"""The share of a core below which it counts as at rest."""
+
 
 async def reached(check: Callable[[], bool], *, what: str, seconds: float = 3600.0) -> None:
     """Wait for a state of the operator; asked four times a second, because rendering the metrics takes time from what is measured."""
@@ -83,6 +88,15 @@ def cpu_seconds(operator: Operator) -> float:
     """The process's CPU time so far."""
     fields = Path(f"/proc/{operator.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+async def resting(operator: Operator) -> None:
+    """Wait until the process is idle: Kopf's own listing, the sweep after it and the first drift check are over."""
+    while True:
+        before = cpu_seconds(operator)
+        await asyncio.sleep(WINDOW)
+        if cpu_seconds(operator) - before < AT_REST * WINDOW:
+            return
 
 
 def delta(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

@@ -15,12 +15,13 @@ from registrar.engine.arrivals import Arrivals
 from registrar.engine.figures import Figures
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gather import Gatherer
-from registrar.engine.keeper import GatewayKeeper
+from registrar.engine.heal_rate import FEW
+from registrar.engine.keeper import LONGEST_START, GatewayKeeper
 from registrar.engine.memory import Memory
 from registrar.engine.owed import Ledger
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Handle
-from registrar.engine.queue import WorkQueue
+from registrar.engine.queue import Key, WorkQueue
 from registrar.engine.rendering import Seals, identity_of, registration
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store
@@ -317,6 +318,27 @@ async def test_who_waits_for_a_heal_is_asked_to_say_so(benches: list[Bench]) -> 
     await finish(bench)
 
 
+async def test_only_a_few_say_so_while_heals_go_quickly(benches: list[Bench]) -> None:
+    """Fails when a fast gateway's heals wait behind the status writes of all that are still to come."""
+    bench = Bench()
+    clients = [bench.add(number) for number in range(600)]
+    bench.start()
+    await asyncio.sleep(20)
+    driver = bench.drivers["default"]
+    lost = dict(driver.has)
+    driver.has.clear()
+    memories = [bench.memory.of(one.meta.uid) for one in clients]
+    await bench.queued(len(clients))
+    for one, (identity, wire) in zip(clients, lost.items(), strict=True):
+        await asyncio.sleep(0.05)
+        driver.has[identity] = wire
+        fact = LiveFact(state=Live.OURS, digest=one.status.snapshot("default").hash)
+        bench.memory.of(one.meta.uid).saw("default", fact)
+    asked = sum(memory.tell for memory in memories)
+    assert FEW <= asked <= 6 * FEW, asked
+    await finish(bench)
+
+
 async def test_a_long_check_holds_nothing_up(benches: list[Bench]) -> None:
     """Fails when a full check of one gateway keeps another one, or its own status, from being looked at."""
     bench = Bench(gateway(), gateway("second", default=False))
@@ -381,6 +403,55 @@ async def test_drift_of_one(benches: list[Bench]) -> None:
     assert 'outcome="found"} 1.0' in bench.metrics.render().decode()
     await asyncio.sleep(100)
     assert bench.queue.idle, "what is known is not found again"
+    await finish(bench)
+
+
+async def test_what_was_presumed_at_the_start_is_read_soon(benches: list[Bench]) -> None:
+    """Fails when a registration that somebody changed while no operator ran is only found minutes later, or a loss is."""
+    bench = Bench()
+    clients = [bench.add(number) for number in range(50)]
+    for one in clients:
+        memory = bench.memory.of(one.meta.uid)
+        memory.presumed, memory.live = dict(memory.live), {}
+    driver = bench.drivers["default"]
+    changed, gone = ([i for i in driver.has if i.client_id == name][0] for name in ("c7", "c9"))
+    driver.has[changed] = replace(driver.has[changed], contracts=())
+    del driver.has[gone]
+    bench.start()
+    assert set(await bench.queued(2)) == {"c7", "c9"}
+    await asyncio.sleep(10)
+    assert len(set(driver.reads)) == 49, (
+        "the rest waits for the drift interval, but what is not known yet is read at once"
+    )
+    states = [bench.memory.of(one.meta.uid).live["default"].state for one in clients]
+    assert (states.count(Live.OURS), states.count(Live.ABSENT)) == (49, 1)
+    await finish(bench)
+
+
+async def test_the_first_check_waits_for_the_passes_of_the_start(benches: list[Bench]) -> None:
+    """Fails when Clients that no pass has looked at yet are left out of the first check, which the next one follows ten minutes later."""
+    bench = Bench()
+    one = bench.add(1)
+    key = Key("Client", one.meta.namespace, one.meta.name)
+    bench.queue.add(key)
+    bench.start()
+    await asyncio.sleep(20)
+    assert bench.keeper.watched["default"].check is None
+    assert await bench.queue.get() == key
+    bench.queue.done(key)
+    await asyncio.sleep(6)
+    assert bench.keeper.watched["default"].checking
+    await finish(bench)
+
+
+async def test_a_queue_that_is_never_empty_keeps_no_check_away(benches: list[Bench]) -> None:
+    """Fails when a busy operator never looks for drift."""
+    bench = Bench()
+    one = bench.add(1)
+    bench.queue.add(Key("Client", one.meta.namespace, one.meta.name))
+    bench.start()
+    await asyncio.sleep(LONGEST_START + 12)
+    assert bench.keeper.watched["default"].check is not None
     await finish(bench)
 
 

@@ -157,6 +157,27 @@ async def test_age_of_the_oldest() -> None:
     assert work.oldest_age() == 0
 
 
+async def test_drained_means_nothing_waits_and_nothing_is_worked_on() -> None:
+    """Fails when the watch of a start begins amid the first passes, or waits for ever."""
+    work = queue()
+    await work.drained()
+    work.add(A)
+    work.add(B)
+    drained = asyncio.create_task(work.drained())
+    for key in (A, B):
+        assert await work.get() == key
+        await asyncio.sleep(1)
+        assert not drained.done()
+        work.done(key)
+    await drained
+    work.add(C)
+    for_ever = asyncio.create_task(work.drained())
+    await asyncio.sleep(1)
+    assert not for_ever.done()
+    work.close()
+    await for_ever
+
+
 async def test_what_is_counted() -> None:
     """Fails when an add that changes nothing counts, or the wait for a worker and the work are not told apart."""
     families = Families()

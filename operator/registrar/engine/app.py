@@ -156,6 +156,8 @@ class Engine:
             finally:
                 self.queue.done(key)
             reconciles.reconciled(key.kind, outcome, seconds=self.clock.monotonic() - started)
+            # A pass with nothing to do waits for nothing: thousands of them in a row would keep the Lease and the probes waiting.
+            await asyncio.sleep(0)
 
 
 async def _named(run: Callable[[], Awaitable[None]]) -> None:

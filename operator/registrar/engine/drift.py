@@ -1,9 +1,9 @@
 """Compares what a gateway has with what is published: a look at one registration every few seconds, and a full check at times.
 
 The full check lists the gateway's clients in a call for each organization: what is not listed is gone, so a reset of 10,000 registrations is known after a handful of
-calls. Then it asks for every API that something is published for (an API that was retired later shows nowhere else), and reads the listed
-registrations one by one, spread over half of the drift interval. What it finds only goes into memory; the Clients concerned go into the queue, the
-longest published first, and the lifecycle decides.
+calls. Then it reads those that were not read since the start, asks for every API that something is published for (an API that was retired
+later shows nowhere else), and reads the other listed registrations one by one, spread over half of the drift interval. What it finds only goes into
+memory; the Clients concerned go into the queue, the longest published first, and the lifecycle decides.
 
 Invariants: a check changes no gateway; what a pass over the Client learnt meanwhile is never overwritten; all work between two calls is bounded.
 What this module deliberately does not do: decide what is mended (see `lifecycle.decide.heal`).
@@ -40,6 +40,8 @@ COUNTING = 0.25
 """The share of a check's time in which versions of clients are listed, to count those that are not ours."""
 AT_ONCE = 20
 """How many organizations are listed side by side, as far as the gateway's limits let them."""
+UNREAD_PAUSE = 0.005
+"""Seconds between two readings of Clients that were only presumed to be there since the start."""
 _YIELD_EVERY = 200
 
 
@@ -100,12 +102,12 @@ class Drift:
         client = self.store.client(key.namespace, key.name)
         identity = self.store.identity(client.meta.uid) if client is not None else None
         memory = self.memory.known(client.meta.uid) if client is not None else None
-        if client is None or identity is None or memory is None or self.name not in memory.live:
+        before = memory.standing(self.name) if memory is not None else None
+        if client is None or identity is None or memory is None or before is None:
             return None
         _, organization, client_id, version = identity
         if gateway.block(organization=organization, client_id=client_id, version=version) is not None:
             return None
-        before = memory.live[self.name]
         # Since a rotation the Client may stand under its other identity.
         found = Identity(organization=organization, client_id=client_id, version=before.version or version)
         return Expected(key, client, found, memory, before, own_version=version)
@@ -113,16 +115,17 @@ class Drift:
     async def _read(self, expected: Expected, handle: Handle, *, sentinel: bool = False) -> bool:
         """Read one Client back; what differs from what was known goes into memory and the Client into the queue. False when it is gone."""
         memory = expected.memory
-        before = memory.live.get(self.name)
+        before = memory.standing(self.name)
         if before is None:
             return True
         found = await handle.driver.read(expected.identity, urgent=sentinel)
         current = self.store.client_by_uid(expected.client.meta.uid)
-        if memory.live.get(self.name) is not before or current is None:
+        if memory.standing(self.name) is not before or current is None:
             # A pass over the Client changed the gateway while we read: what we saw is of no use.
             return True
         await self._read_second(expected, current, handle)
-        if found is not None and before.state is Live.OURS and self.seals.digest(found) == before.digest:
+        known = self.name in memory.live
+        if known and found is not None and before.state is Live.OURS and self.seals.digest(found) == before.digest:
             return True
         recorded = self.gatherer.recorded(current, self.name)
         if recorded.empty:
@@ -137,8 +140,10 @@ class Drift:
             seals=self.seals,
             now=self.clock.now(),
         )
-        if (seen.state, seen.digest) != (before.state, before.digest):
+        changed = (seen.state, seen.digest) != (before.state, before.digest)
+        if changed or not known:
             memory.saw(self.name, replace(seen, version=before.version))
+        if changed:
             if seen.digest != recorded.hash:
                 self.metrics.drift(self.name, "found")
             self.queue.add(expected.key)
@@ -165,16 +170,21 @@ class Drift:
             found()
         apis = await self._contracted(expected)
         pause = seconds * (1 - COUNTING) / max(1, len(expected) + len(apis))
+        unread = {row.key for row in expected if self.name not in row.memory.live}
+        await self._read_all(expected, handle, only=unread - gone, pause=min(pause, UNREAD_PAUSE))
         await self._check_apis(apis, handle, pause=pause)
-        for row in expected:
-            if row.key not in gone:
-                await self._read(row, handle)
-                await asyncio.sleep(pause)
+        await self._read_all(expected, handle, only={row.key for row in expected} - unread - gone, pause=pause)
         names = [(organization, name) for organization, _, name in (row.partition("/") for row in listed)]
         ours = [row.identity for row in expected]
         pause = seconds * COUNTING / max(1, len(names))
         self.foreign = await count_foreign(handle.driver, names, ours=ours, pause=pause)
         self.counted = True
+
+    async def _read_all(self, rows: list[Expected], handle: Handle, *, only: set[Key], pause: float) -> None:
+        for row in rows:
+            if row.key in only:
+                await self._read(row, handle)
+                await asyncio.sleep(pause)
 
     async def _all(self, gateway: GatewayObject) -> AsyncIterator[Expected]:
         for number, key in enumerate(self.store.published_on(self.name), start=1):
@@ -200,7 +210,7 @@ class Drift:
             for row in expected
             if row.listed_as not in listed
             and row.before.state is Live.OURS
-            and row.memory.live.get(self.name) is row.before
+            and row.memory.standing(self.name) is row.before
         ]
         since = {row.key: self.store.published_since(self.name, row.key) or 0.0 for row in gone}
         now = self.clock.now()

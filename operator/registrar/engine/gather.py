@@ -20,6 +20,7 @@ from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Ledger
 from registrar.engine.policy_facts import PolicyFacts
 from registrar.engine.pool import Pool
+from registrar.engine.presumption import presumed
 from registrar.engine.queue import Key
 from registrar.engine.rendering import Seals, fingerprint, wire_policy
 from registrar.engine.store import Store
@@ -35,6 +36,7 @@ from registrar.lifecycle.model import (
     KeyRole,
     KeyState,
     Live,
+    LiveFact,
     Objects,
     View,
 )
@@ -148,6 +150,7 @@ class Gatherer:
             adopting=frozenset(n for n in names if n in gateways and client.meta.namespace in gateways[n].adoption),
             owed=self._ledger.gateways_of(client.meta.uid) if client.meta.deleting else frozenset(),
             second=dict(memory.second),
+            presumed=self._presumed(client, status, memory, key=key, keys=keys),
         )
         return Gathered(view=view, api_key=keys.of(KeyRole.CURRENT), keys=keys)
 
@@ -167,6 +170,16 @@ class Gatherer:
                 memory.forget_live(name)
                 memory.forget_second(name)
         memory.verified = client.status_blob
+
+    def _presumed(
+        self, client: ClientObject, status: ClientStatus, memory: ClientMemory, *, key: KeyFact, keys: Keys
+    ) -> dict[str, LiveFact]:
+        """What the gateways have if nobody else changed them; judged once, with the first view since the start."""
+        if memory.presumed is None:
+            memory.presumed = presumed(
+                status, uid=client.meta.uid, key=key, keys=keys, seals=self._seals, config_of=self.config_of
+            )
+        return {name: fact for name, fact in memory.presumed.items() if name not in memory.live}
 
     def _desired(self, client: ClientObject, objects: Objects) -> Desired:
         """What the objects ask for, with the identity reserved: the first Client that asks has it."""

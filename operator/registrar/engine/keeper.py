@@ -23,7 +23,8 @@ from registrar.engine.faults import fault_of
 from registrar.engine.gateway_finalizer import GatewayFinalizer
 from registrar.engine.gateway_status import gateway_status
 from registrar.engine.gather import Gatherer
-from registrar.engine.memory import Memory
+from registrar.engine.heal_rate import HealRate
+from registrar.engine.memory import ClientMemory, Memory
 from registrar.engine.owed import Ledger
 from registrar.engine.pool import Handle, Pool
 from registrar.engine.queue import Key, WorkQueue
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SHARE = 0.5
 """Over which share of the drift interval a full check is spread."""
+LONGEST_START = 60.0
+"""Seconds for which the first check waits for the passes of the start; later a busy queue keeps no check back."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class Watched:
     urgent: bool = False
     check: asyncio.Task[None] | None = None
     found: asyncio.Event = field(default_factory=asyncio.Event)
+    rate: HealRate = field(default_factory=HealRate)
+    first_look: float | None = None
     status: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -173,7 +178,7 @@ class GatewayKeeper:
 
     async def _start_check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, lost: bool) -> None:
         """Begin a full check when one is due, or at once and in haste when a registration was lost."""
-        due = self.clock.monotonic() >= watched.next_check and not watched.checking
+        due = self.clock.monotonic() >= watched.next_check and not watched.checking and self._passed(watched)
         hasty = lost and not (watched.checking and watched.urgent)
         if not due and not hasty:
             return
@@ -189,6 +194,12 @@ class GatewayKeeper:
             self._check(gateway, handle, watched, seconds=seconds), name=f"check-{gateway.meta.name}"
         )
 
+    def _passed(self, watched: Watched) -> bool:
+        """Whether the passes of the start are over, as far as they are waited for: a Client that had none yet is not compared."""
+        now = self.clock.monotonic()
+        watched.first_look = now if watched.first_look is None else watched.first_look
+        return not self.queue.depth or now >= watched.first_look + LONGEST_START
+
     async def _check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, seconds: float) -> None:
         try:
             await watched.drift.check(gateway, handle, seconds=seconds, found=watched.found.set)
@@ -201,13 +212,13 @@ class GatewayKeeper:
 
     # Status ------------------------------------------------------------------------------------------------------
 
-    def _counts(self, gateway: GatewayObject) -> tuple[int, int]:
+    def _counts(self, gateway: GatewayObject, watched: Watched) -> tuple[int, int]:
         """How many registrations there should be, and how many of them are not there; a blocked Client's is in neither.
 
         Clients that have waited for their heal for longer than the grace are asked to say so, ahead of all heals: a slow gateway may take minutes.
         """
         name, healing, stopped = gateway.meta.name, 0, 0
-        waiting: list[tuple[float, Key]] = []
+        waiting: list[tuple[float, Key, ClientMemory]] = []
         for uid in self.memory.absent_from(name):
             client, identity = self.store.client_by_uid(uid), self.store.identity(uid)
             if client is None or identity is None or name not in (row[0] for row in client.standing):
@@ -216,26 +227,25 @@ class GatewayKeeper:
             blocked = gateway.block(organization=organization, client_id=client_id, version=version) is not None
             stopped += blocked
             healing += not blocked
-            key = Key("Client", client.meta.namespace, client.meta.name)
-            if not blocked and self._waited(name, uid):
-                waiting.append((self.store.published_since(name, key) or 0.0, key))
-        for _, key in sorted(waiting):
+            key, memory = Key("Client", client.meta.namespace, client.meta.name), self.memory.of(uid)
+            if not blocked and self._waited(name, memory):
+                waiting.append((self.store.published_since(name, key) or 0.0, key, memory))
+        watched.rate.saw(healing, now=self.clock.monotonic())
+        asked = watched.rate.asked(len(waiting), healing=healing, grace=self.grace)
+        for _, key, memory in sorted(waiting, key=lambda row: row[:2])[:asked]:
+            memory.tell, memory.told = True, memory.live[name].since
             self.queue.add(key, urgent=True)
         return self.store.published_count(name) - stopped, healing
 
-    def _waited(self, name: str, uid: str) -> bool:
+    def _waited(self, name: str, memory: ClientMemory) -> bool:
         """Whether the Client has waited for its heal long enough to say so, and was not asked to yet."""
-        memory = self.memory.of(uid)
         since = memory.live[name].since if name in memory.live else 0.0
-        if not since or memory.told == since or self.clock.now() < since + self.grace:
-            return False
-        memory.tell, memory.told = True, since
-        return True
+        return bool(since) and memory.told != since and self.clock.now() >= since + self.grace
 
     async def _write(self, gateway: GatewayObject, handle: Handle | None, watched: Watched) -> None:
         if handle is not None and not watched.probed:
             return
-        expected, healing = self._counts(gateway)
+        expected, healing = self._counts(gateway, watched)
         new = gateway_status(
             gateway,
             credentials=handle is not None,

@@ -23,7 +23,8 @@ class ClientMemory:
     read or written consistently. `tell` asks the next pass to say what is lost before anything is done about it; `told` is the loss for which that was
     asked, by the time since when it is known. `absent` is shared by all Clients: the UIDs of those that each gateway was seen without. `failed` has the
     changes that have not worked since they were first tried: a gateway that answers questions but takes nothing has a fault all the same. `second` is
-    what stands under the Client's other identity.
+    what stands under the Client's other identity. `presumed` is what each gateway is believed to have from the start until it is read (see
+    `engine.presumption`), None before that was judged.
     """
 
     live: dict[str, LiveFact] = field(default_factory=dict)
@@ -39,6 +40,11 @@ class ClientMemory:
     told: float = 0.0
     failed: dict[str, Failed] = field(default_factory=dict)
     second: dict[str, LiveFact] = field(default_factory=dict)
+    presumed: dict[str, LiveFact] | None = None
+
+    def standing(self, gateway: str) -> LiveFact | None:
+        """What the gateway is known to have, or else believed to."""
+        return self.live.get(gateway) or (self.presumed or {}).get(gateway)
 
     def saw(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading; the time of the first one of the same kind stays."""
@@ -46,6 +52,7 @@ class ClientMemory:
         if before is not None and before.state is fact.state and before.digest == fact.digest:
             fact = replace(fact, since=before.since)
         self.live[gateway] = fact
+        self._presume_no_more(gateway)
         self.fault_since.pop(gateway, None)
         rows = self.absent.setdefault(gateway, set())
         (rows.add if fact.state is Live.ABSENT else rows.discard)(self.uid)
@@ -53,6 +60,10 @@ class ClientMemory:
     def forget_live(self, gateway: str) -> None:
         """From now on it is not known what the gateway has."""
         self.live.pop(gateway, None)
+        self._presume_no_more(gateway)
+
+    def _presume_no_more(self, gateway: str) -> None:
+        self.presumed = {name: fact for name, fact in (self.presumed or {}).items() if name != gateway}
 
     def saw_second(self, gateway: str, fact: LiveFact) -> None:
         """Keep a reading of the other identity."""

@@ -60,6 +60,7 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._parked: dict[str, set[Key]] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._draining: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -144,6 +145,21 @@ class WorkQueue:
         if lane is not None:
             self._lanes[lane].append(key)
             self._wake()
+        if self.idle:
+            self._drained()
+
+    async def drained(self) -> None:
+        """Return when nothing waits for a worker and nothing is being worked on, or the queue is closed."""
+        while not self.idle and not self._closed:
+            waiter = asyncio.get_running_loop().create_future()
+            self._draining.append(waiter)
+            await waiter
+
+    def _drained(self) -> None:
+        for waiter in self._draining:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._draining.clear()
 
     def close(self) -> None:
         """Give out no more keys, and tell everybody who waits for one."""
@@ -151,6 +167,7 @@ class WorkQueue:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        self._drained()
         if self._timer is not None:
             self._timer.cancel()
 

@@ -25,8 +25,11 @@ from registrar.resources.objects import AnyObject
 log = logging.getLogger(__name__)
 
 AFTER_RELIST = 2.0
-"""Seconds from a listing by Kopf to the sweep: what it lists has arrived by then."""
+"""Seconds of quiet after a listing by Kopf until the sweep: what it lists has arrived by then."""
+LONGEST_LISTING = 120.0
+"""Seconds after which the sweep begins though Kopf still lists: of 60,000 objects it needs less than half of that."""
 _PACE = 0.01
+_YIELD_EVERY = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,11 +54,19 @@ class Sweep:
         while True:
             try:
                 await asyncio.wait_for(self._wanted.wait(), timeout=self.jitter.around(self.interval))
-                await asyncio.sleep(AFTER_RELIST)
+                await self._listed()
             except TimeoutError:
                 pass  # no relist in all that time: the sweep is due anyway
             self._wanted.clear()
             await self.once()
+
+    async def _listed(self) -> None:
+        """Wait for the end of the listing: a sweep in the middle of it would have to be made again, and each reads every object's metadata."""
+        for _ in range(int(LONGEST_LISTING / AFTER_RELIST)):
+            self._wanted.clear()
+            await asyncio.sleep(AFTER_RELIST)
+            if not self._wanted.is_set():
+                return
 
     async def once(self) -> None:
         """Sweep all kinds; a kind that can't be listed is swept the next time."""
@@ -67,7 +78,8 @@ class Sweep:
                     log.warning("%s can't be swept now: %s", resource.plural, error)
 
     async def _sweep(self, resource: Resource, namespace: str) -> None:
-        listed: dict[str, tuple[str, str, int]] = {}
+        seen: set[str] = set()
+        late: list[tuple[str, str, str, int]] = []
         horizon = 0
         async for page in self.client.list_pages(
             resource, namespace=namespace, label_selector=selector(resource), metadata_only=True
@@ -75,16 +87,26 @@ class Sweep:
             horizon = max(horizon, int(page.resource_version or 0))
             for item in page.items:
                 meta = item["metadata"]
-                listed[meta["uid"]] = (meta.get("namespace", ""), meta["name"], int(meta.get("resourceVersion") or 0))
-        known = {item.meta.uid: item for item in self.store.all(resource.kind)}
-        for uid, stored in known.items():
+                listed = (meta.get("namespace", ""), meta["name"], meta["uid"], int(meta.get("resourceVersion") or 0))
+                known = self.store.find(resource.kind, *listed[:2])
+                # The store's own text of the UID, where it has one: that of the page would live as long as the sweep.
+                seen.add(known.meta.uid if known is not None and known.meta.uid == meta["uid"] else meta["uid"])
+                if self._misses(resource, *listed):
+                    late.append(listed)
+        for number, stored in enumerate(self.store.all(resource.kind), start=1):
+            await _turn(number)
             in_scope = not namespace or stored.meta.namespace == namespace
-            if in_scope and uid not in listed and version_of(stored.meta) <= horizon:
+            if in_scope and stored.meta.uid not in seen and version_of(stored.meta) <= horizon:
                 await self._confirm_gone(resource, stored)
-        for uid, (space, name, version) in listed.items():
-            item_known = known.get(uid)
-            if item_known is None or version_of(item_known.meta) < version:
-                await self._fetch(resource, space, name)
+        for listed in late:
+            # The watch may have brought it meanwhile.
+            if self._misses(resource, *listed):
+                await self._fetch(resource, *listed[:2])
+
+    def _misses(self, resource: Resource, namespace: str, name: str, uid: str, version: int) -> bool:
+        """Whether the store has not that object, or only an older version of it."""
+        known = self.store.find(resource.kind, namespace, name)
+        return known is None or known.meta.uid != uid or version_of(known.meta) < version
 
     async def _confirm_gone(self, resource: Resource, item: AnyObject) -> None:
         meta = item.meta
@@ -113,6 +135,12 @@ class Sweep:
         if self.store.find(resource.kind, namespace, name) is not before:
             self.metrics.sweep_finding(resource.kind, "missed")
         await asyncio.sleep(_PACE)
+
+
+async def _turn(number: int) -> None:
+    """Let others have theirs every few hundred rows: comparing 50,000 in one go would hold up every change that arrives meanwhile."""
+    if number % _YIELD_EVERY == 0:
+        await asyncio.sleep(0)
 
 
 def _selected(resource: Resource, found: dict[str, object]) -> bool:

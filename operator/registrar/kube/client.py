@@ -109,12 +109,12 @@ class KubeClient:
         seam: Seam,
         max_in_flight: int = 20,
         timeout: float = 30.0,
-        user_agent: str = "gateway-registrar",
         calls: ApiServerCalls | None = None,
+        user_agent: str = "gateway-registrar",
     ) -> None:
         """`timeout` is in seconds for one whole call; of more than `max_in_flight` calls the others wait their turn, which does not count.
 
-        `user_agent` is also the field manager under which the API server records what is written; `calls` counts the calls, for nobody when it is left out.
+        `user_agent` is also the field manager under which the API server records what is written.
         """
         self._access = access
         self._seam = seam

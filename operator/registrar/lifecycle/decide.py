@@ -60,7 +60,18 @@ Rule = Callable[[Case], Effect | None]
 
 
 def decide(view: View) -> Decision:
-    """The next effect for the Client of `view`, and the status that it should have now."""
+    """The next effect for the Client of `view`, and the status that it should have now.
+
+    A Client that would rest if its gateways had what is presumed is left alone unread; for anything else they are read first.
+    """
+    if view.presumed:
+        decision = _decide(replace(view, live={**view.presumed, **view.live}, presumed={}))
+        if isinstance(decision.effect, Done) or (isinstance(decision.effect, Wait) and not decision.effect.retry):
+            return decision
+    return _decide(view)
+
+
+def _decide(view: View) -> Decision:
     case = case_of(view)
     effect = next((effect for rule in RULES if (effect := rule(case)) is not None), None)
     if effect is not None and not isinstance(effect, WriteStatus):

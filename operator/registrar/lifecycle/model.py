@@ -284,7 +284,8 @@ class View:
     the wire form's fingerprint of each desired policy, by gateway and policy id. `objects` is what `desired` was judged on; `blocked` has the platform's reason
     for each gateway that blocks the Client. `telling` asks that a loss is said, and its heal left to its turn. `owed` are the gateways for which it is
     remembered outside the object that this Client is still to be taken off. `adopting` are the gateways that let its namespace adopt. `live` is what
-    stands under the identity that the published snapshot names, `second` what stands under the Client's other one.
+    stands under the identity that the published snapshot names, `second` what stands under the Client's other one. `presumed` is what a gateway that was
+    not read since the start has if nobody but this operator changed it: enough to leave a Client alone, and for nothing else.
     """
 
     now: float
@@ -314,6 +315,7 @@ class View:
     owed: frozenset[str] = frozenset()
     adopting: frozenset[str] = frozenset()
     second: Mapping[str, LiveFact] = field(default_factory=dict)
+    presumed: Mapping[str, LiveFact] = field(default_factory=dict)
 
 
 # Effects -------------------------------------------------------------------------------------------------------------
