@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PY := PYTHONPATH=operator:. $(BIN)/python
 STAMP := $(VENV)/.made
 
-.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration lock clean
+.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration docs docs-reference bump lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -21,7 +21,7 @@ $(STAMP): requirements/dev.txt
 demo: $(STAMP) ## the whole life of a Client on a real API server and a real gateway, narrated (KEEP=1 leaves it up)
 	$(PY) -m localenv.demo
 
-test: lint types layers crd-drift unit engine integration ## every gate and every test, from nothing
+test: lint types layers crd-drift unit engine docs integration ## every gate and every test, from nothing
 
 up: $(STAMP) ## the local environment, in the background; writes .localenv/env
 	$(PY) -m localenv up
@@ -72,6 +72,19 @@ engine: $(STAMP) ## the engine in virtual time
 
 integration: $(STAMP) ## tests on the real API server and the real gateway
 	$(BIN)/pytest tests/integration -q
+
+docs: $(STAMP) ## build the documentation into build/site; fails on a broken link and on a reference that has drifted
+	$(PY) -m docs.generate --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-reference: $(STAMP) ## write the generated pages below docs/reference/
+	$(PY) -m docs.generate
+
+bump: $(STAMP) ## set the version everywhere (VERSION=x.y.z)
+	@test -n "$(VERSION)" || { echo "Say which version: make bump VERSION=x.y.z" >&2; exit 2; }
+	$(PY) -m tools.bump $(VERSION)
+	$(PY) -m tests.unit.charts.golden_files
+	$(MAKE) manifests
 
 lock: ## resolve requirements/*.in anew, with hashes (needs uv)
 	for set in runtime build dev toolchain; do uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' -o requirements/$$set.txt requirements/$$set.in; done
