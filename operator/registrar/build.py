@@ -1,6 +1,7 @@
 """The composition root: makes every part from the settings and hands each what it needs.
 
-A test builds the same operator with another seam, clock or source of randomness. Invariant: nothing is global.
+In steps, each from what the ones before it made: the ground (the cluster and what is injected), the state (what is known), the hands (what changes something), the
+reconcilers, the sources of events. A test builds the same operator with another seam, clock or source of randomness. Invariant: nothing is global.
 What this module deliberately does not do: run anything but the start's own calls.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from registrar.clock import Clock, Jitter, SystemClock
-from registrar.engine.app import Engine
+from registrar.engine.app import Engine, Reconciler
 from registrar.engine.arrivals import Arrivals
 from registrar.engine.audit import Audit
 from registrar.engine.claims import reserve_all
@@ -44,7 +45,7 @@ from registrar.engine.sweep import Sweep
 from registrar.errors import KubeError, SettingsError
 from registrar.kopf_shell import KopfShell
 from registrar.kube.client import KubeClient
-from registrar.kube.config import load_access
+from registrar.kube.config import KubeAccess, load_access
 from registrar.kube.events import EventRecorder
 from registrar.kube.finalizers import Finalizers
 from registrar.kube.lease import LeaseElector
@@ -57,6 +58,58 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 WATCH_AFTER = 15.0
 """Seconds after which the watch begins though the passes of the start are not over; a replica that does not lead has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What everything stands on; `aside` is for Leases and Events, `namespaces` is empty when all are watched."""
+
+    settings: Settings
+    seam: Seam
+    clock: Clock
+    jitter: Jitter
+    metrics: Metrics
+    access: KubeAccess
+    kube: KubeClient
+    aside: KubeClient
+    namespaces: tuple[str, ...]
+    seals: Seals
+    elector: LeaseElector | None
+
+    def guard(self) -> None:
+        """Raise LeaseLost when the Lease could run out during a call of a gateway."""
+        if self.elector is not None:
+            self.elector.assert_fresh(self.settings.gateway_timeout_seconds)
+
+    def term(self) -> int:
+        """The Lease's term; always the same without one."""
+        return self.elector.term if self.elector is not None else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What is known, and what follows from it."""
+
+    store: Store
+    memory: Memory
+    queue: WorkQueue
+    arrivals: Arrivals
+    ingest: Ingest
+    pool: Pool
+    facts: PolicyFacts
+    ledger: Ledger
+    gatherer: Gatherer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hands:
+    """What changes something outside."""
+
+    statuses: StatusWriter
+    finalizers: Finalizers
+    gateway_finalizer: GatewayFinalizer
+    events: EventRecorder
+    audit: Audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +146,50 @@ async def build(
 
     Raises SettingsError when there is no cluster to talk to, or when rights or watched namespaces are missing in it.
     """
-    clock, jitter, metrics = clock or SystemClock(), jitter or Jitter(), Metrics()
+    ground = await _ground(settings, seam=seam, clock=clock or SystemClock(), jitter=jitter or Jitter())
+    metrics, clock, jitter = ground.metrics, ground.clock, ground.jitter
+    state = _state(ground)
+    hands = _hands(ground, state)
+    keeper = _keeper(ground, state, hands)
+    loaded = asyncio.Event()
+
+    def oldest_age() -> float:
+        return state.queue.oldest_age() if engine.leading else 0.0
+
+    async def close() -> None:
+        await probes.stop()
+        await state.pool.close()
+        await ground.kube.close()
+        await ground.aside.close()
+
+    probes = Probes(
+        host=settings.probes_host, port=settings.probes_port, metrics=metrics, loaded=loaded, oldest_age=oldest_age
+    )
+    engine = Engine(
+        queue=state.queue,
+        reconcilers=_reconcilers(ground, state, hands),
+        keeper=keeper,
+        elector=ground.elector,
+        events=hands.events,
+        metrics=metrics,
+        clock=clock,
+        jitter=jitter,
+        workers=settings.workers,
+        loaded=loaded,
+        sources=_sources(ground, state, loaded=loaded),
+        before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
+        services=[_collector(ground, state, hands).run],
+    )
+    metrics.reconciles.workers(settings.workers)
+    figures = Figures(store=state.store, keeper=keeper, pool=state.pool, ledger=state.ledger, clock=clock)
+    expose(metrics, store=state.store, queue=state.queue, figures=figures, oldest_age=oldest_age)
+    port = await probes.start()
+    return Operator(engine=engine, store=state.store, queue=state.queue, metrics=metrics, close=close, port=port)
+
+
+async def _ground(settings: Settings, *, seam: Seam, clock: Clock, jitter: Jitter) -> _Ground:
+    """Reach the cluster, and see that the operator may do there what it has to."""
+    metrics = Metrics()
     seam = counted(seam, metrics)
     access = load_access(settings.kubeconfig)
     kube = KubeClient(access, seam=seam, max_in_flight=settings.kube_max_in_flight, calls=metrics.api_server)
@@ -106,157 +202,204 @@ async def build(
     except SettingsError:
         await asyncio.gather(kube.close(), aside.close())
         raise
-    seals = Seals(await _hash_secret(aside, settings, jitter))
+    return _Ground(
+        settings=settings,
+        seam=seam,
+        clock=clock,
+        jitter=jitter,
+        metrics=metrics,
+        access=access,
+        kube=kube,
+        aside=aside,
+        namespaces=namespaces,
+        seals=Seals(await _hash_secret(aside, settings, jitter)),
+        elector=_elector(aside, settings, clock, jitter) if settings.lease else None,
+    )
+
+
+def _state(ground: _Ground) -> _State:
+    settings, clock = ground.settings, ground.clock
     store, memory = Store(), Memory()
     queue = WorkQueue(
         clock=clock,
-        jitter=jitter,
+        jitter=ground.jitter,
         base=settings.backoff_base_seconds,
         maximum=settings.backoff_max_seconds,
-        metrics=metrics.queue,
+        metrics=ground.metrics.queue,
     )
     arrivals = Arrivals(clock=clock, settle=settings.settle_seconds, longest=settings.settle_max_seconds)
-    ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=memory, clock=clock)
-    elector = _elector(aside, settings, clock, jitter) if settings.lease else None
-    margin = settings.gateway_timeout_seconds
-
-    def guard() -> None:
-        if elector is not None:
-            elector.assert_fresh(margin)
-
     pool = Pool(
         store=store,
-        seam=seam,
+        seam=ground.seam,
         clock=clock,
         namespace=settings.namespace,
         timeout=settings.gateway_timeout_seconds,
-        guard=guard,
-        calls=metrics.gateway_calls,
+        guard=ground.guard,
+        calls=ground.metrics.gateway_calls,
     )
-    facts = PolicyFacts(store=store, home=settings.namespace, secret=seals.secret)
-    ledger = Ledger(kube, namespace=settings.namespace)
+    facts = PolicyFacts(store=store, home=settings.namespace, secret=ground.seals.secret)
+    ledger = Ledger(ground.kube, namespace=settings.namespace)
     gatherer = Gatherer(
         store=store,
         memory=memory,
         pool=pool,
         arrivals=arrivals,
         clock=clock,
-        seals=seals,
+        seals=ground.seals,
         facts=facts,
         grace=settings.heal_grace_seconds,
         action_timeout=settings.action_timeout_seconds,
         ledger=ledger,
     )
-    events = EventRecorder(aside, clock=clock, metrics=metrics, instance=settings.identity)
-    statuses = StatusWriter(kube)
-    finalizers, audit = Finalizers(kube), Audit(metrics)
-    gateway_finalizer = GatewayFinalizer(
-        store=store, memory=memory, ingest=ingest, gatherer=gatherer, finalizers=finalizers
-    )
-    effects = Effects(
-        kube=kube,
-        ingest=ingest,
-        pool=pool,
-        memory=memory,
-        gatherer=gatherer,
-        seals=seals,
-        clock=clock,
-        events=events,
-        audit=audit,
-        status_writer=statuses,
-        finalizers=finalizers,
-        ledger=ledger,
-        gateway_finalizer=gateway_finalizer,
-        term=lambda: elector.term if elector is not None else 0,
-        metrics=metrics,
-    )
-    clients = ClientReconciler(
+    return _State(
         store=store,
+        memory=memory,
         queue=queue,
         arrivals=arrivals,
-        memory=memory,
+        ingest=Ingest(store=store, queue=queue, arrivals=arrivals, memory=memory, clock=clock),
         pool=pool,
+        facts=facts,
+        ledger=ledger,
         gatherer=gatherer,
-        effects=effects,
-        clock=clock,
+    )
+
+
+def _hands(ground: _Ground, state: _State) -> _Hands:
+    finalizers = Finalizers(ground.kube)
+    return _Hands(
+        statuses=StatusWriter(ground.kube),
+        finalizers=finalizers,
+        gateway_finalizer=GatewayFinalizer(
+            store=state.store,
+            memory=state.memory,
+            ingest=state.ingest,
+            gatherer=state.gatherer,
+            finalizers=finalizers,
+        ),
+        events=EventRecorder(
+            ground.aside, clock=ground.clock, metrics=ground.metrics, instance=ground.settings.identity
+        ),
+        audit=Audit(ground.metrics),
+    )
+
+
+def _reconcilers(ground: _Ground, state: _State, hands: _Hands) -> dict[str, Reconciler]:
+    """The reconcilers, by the kind of their keys."""
+    settings = ground.settings
+    clients = ClientReconciler(
+        store=state.store,
+        queue=state.queue,
+        arrivals=state.arrivals,
+        memory=state.memory,
+        pool=state.pool,
+        gatherer=state.gatherer,
+        effects=_effects(ground, state, hands),
+        clock=ground.clock,
         hold=settings.gateway_timeout_seconds,
     )
     policies = PolicyReconciler(
-        store=store,
-        queue=queue,
-        pool=pool,
-        ingest=ingest,
-        status_writer=statuses,
-        clock=clock,
-        facts=facts,
+        store=state.store,
+        queue=state.queue,
+        pool=state.pool,
+        ingest=state.ingest,
+        status_writer=hands.statuses,
+        clock=ground.clock,
+        facts=state.facts,
         counter_interval=settings.counter_interval_seconds,
     )
     grants = GrantReconciler(
-        store=store,
-        queue=queue,
-        ingest=ingest,
-        status_writer=statuses,
-        clock=clock,
+        store=state.store,
+        queue=state.queue,
+        ingest=state.ingest,
+        status_writer=hands.statuses,
+        clock=ground.clock,
         counter_interval=settings.counter_interval_seconds,
     )
-    keeper = GatewayKeeper(
-        store=store,
-        queue=queue,
-        memory=memory,
-        pool=pool,
-        gatherer=gatherer,
-        ingest=ingest,
-        status_writer=statuses,
-        seals=seals,
-        clock=clock,
-        jitter=jitter,
+    return {"Client": clients, "Policy": policies, "APIGrant": grants}
+
+
+def _effects(ground: _Ground, state: _State, hands: _Hands) -> Effects:
+    return Effects(
+        kube=ground.kube,
+        ingest=state.ingest,
+        pool=state.pool,
+        memory=state.memory,
+        gatherer=state.gatherer,
+        seals=ground.seals,
+        clock=ground.clock,
+        events=hands.events,
+        audit=hands.audit,
+        status_writer=hands.statuses,
+        finalizers=hands.finalizers,
+        ledger=state.ledger,
+        gateway_finalizer=hands.gateway_finalizer,
+        term=ground.term,
+        metrics=ground.metrics,
+    )
+
+
+def _keeper(ground: _Ground, state: _State, hands: _Hands) -> GatewayKeeper:
+    settings = ground.settings
+    return GatewayKeeper(
+        store=state.store,
+        queue=state.queue,
+        memory=state.memory,
+        pool=state.pool,
+        gatherer=state.gatherer,
+        ingest=state.ingest,
+        status_writer=hands.statuses,
+        seals=ground.seals,
+        clock=ground.clock,
+        jitter=ground.jitter,
         interval=settings.sentinel_interval_seconds,
         drift_interval=settings.drift_interval_seconds,
         counter_interval=settings.counter_interval_seconds,
         namespace=settings.namespace,
-        metrics=metrics,
+        metrics=ground.metrics,
         grace=settings.heal_grace_seconds,
-        ledger=ledger,
-        gateway_finalizer=gateway_finalizer,
+        ledger=state.ledger,
+        gateway_finalizer=hands.gateway_finalizer,
     )
-    collector = Collector(
-        ledger=ledger,
-        store=store,
-        pool=pool,
-        queue=queue,
-        seals=seals,
-        audit=audit,
-        clock=clock,
-        jitter=jitter,
-        interval=settings.sentinel_interval_seconds,
+
+
+def _collector(ground: _Ground, state: _State, hands: _Hands) -> Collector:
+    return Collector(
+        ledger=state.ledger,
+        store=state.store,
+        pool=state.pool,
+        queue=state.queue,
+        seals=ground.seals,
+        audit=hands.audit,
+        clock=ground.clock,
+        jitter=ground.jitter,
+        interval=ground.settings.sentinel_interval_seconds,
     )
+
+
+def _sources(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> list[Callable[[], Awaitable[None]]]:
+    """What brings events: the watch with the listing before it, the sweep, and the look at the watched namespaces; `loaded` is set in between."""
+    kube, jitter, store, queue = ground.kube, ground.jitter, state.store, state.queue
     watched = (
-        WatchedNamespaces(client=kube, store=store, ingest=ingest, jitter=jitter, names=namespaces)
-        if namespaces
+        WatchedNamespaces(client=kube, store=store, ingest=state.ingest, jitter=jitter, names=ground.namespaces)
+        if ground.namespaces
         else None
     )
-    preload = Preload(client=kube, ingest=ingest, jitter=jitter, watched=watched)
+    preload = Preload(client=kube, ingest=state.ingest, jitter=jitter, watched=watched)
     sweep = Sweep(
         client=kube,
         store=store,
-        ingest=ingest,
+        ingest=state.ingest,
         preload=preload,
-        metrics=metrics,
+        metrics=ground.metrics,
         jitter=jitter,
-        interval=settings.resync_interval_seconds,
+        interval=ground.settings.resync_interval_seconds,
     )
-    loaded = asyncio.Event()
-
-    def relisted() -> None:
-        if loaded.is_set():
-            sweep.relisted()
-
     shell = KopfShell(
-        access=access,
+        access=ground.access,
         client=kube,
-        deliver=ingest.apply,
-        relisted=relisted,
-        restarted=metrics.watch_restarted,
+        deliver=state.ingest.apply,
+        relisted=lambda: sweep.relisted() if loaded.is_set() else None,
+        restarted=ground.metrics.watch_restarted,
         jitter=jitter,
         watched=watched,
     )
@@ -264,7 +407,7 @@ async def build(
     async def watch() -> None:
         await shell.wait_for_crds()
         await preload.run()
-        check_owners(store.gateways().values(), namespaces)
+        check_owners(store.gateways().values(), ground.namespaces)
         # What was loaded stays: the collector need not look through 60,000 objects again and again, which takes as long as a dozen passes.
         gc.collect()
         gc.freeze()
@@ -279,51 +422,15 @@ async def build(
         await loaded.wait()
         await sweep.run()
 
-    def oldest_age() -> float:
-        return queue.oldest_age() if engine.leading else 0.0
+    if watched is None:
+        return [watch, sweeping]
+    watched.changed = shell.renew
 
     async def looking() -> None:
         await loaded.wait()
-        if watched is not None:
-            await watched.run()
+        await watched.run()
 
-    if watched is not None:
-        watched.changed = shell.renew
-
-    probes = Probes(
-        host=settings.probes_host,
-        port=settings.probes_port,
-        metrics=metrics,
-        loaded=loaded,
-        oldest_age=oldest_age,
-    )
-
-    async def close() -> None:
-        await probes.stop()
-        await pool.close()
-        await kube.close()
-        await aside.close()
-
-    engine = Engine(
-        queue=queue,
-        reconcilers={"Client": clients, "Policy": policies, "APIGrant": grants},
-        keeper=keeper,
-        elector=elector,
-        events=events,
-        metrics=metrics,
-        clock=clock,
-        jitter=jitter,
-        workers=settings.workers,
-        loaded=loaded,
-        sources=[watch, sweeping] if watched is None else [watch, sweeping, looking],
-        before_leading=lambda: reserve_all(store=store, seals=seals),
-        services=[collector.run],
-    )
-    metrics.reconciles.workers(settings.workers)
-    figures = Figures(store=store, keeper=keeper, pool=pool, ledger=ledger, clock=clock)
-    expose(metrics, store=store, queue=queue, figures=figures, oldest_age=oldest_age)
-    port = await probes.start()
-    return Operator(engine=engine, store=store, queue=queue, metrics=metrics, close=close, port=port)
+    return [watch, sweeping, looking]
 
 
 async def _hash_secret(client: KubeClient, settings: Settings, jitter: Jitter) -> bytes:

@@ -150,6 +150,23 @@ def test_an_unknown_api_is_said_and_picked_up(cluster: Cluster, namespace: str, 
     cluster.wait_phase(namespace, "shop", "UnpublishedChanges", seconds=30)
 
 
+def test_an_unknown_api_is_said_before_anybody_publishes(cluster: Cluster, namespace: str, env: Environment) -> None:
+    """Fails when a Contract of a registered Client for a misspelled API looks like a change that only has to be published."""
+    from localenv.gateway import Api
+
+    cluster.apply(client(namespace, "shop"), contract(namespace, "orders", client="shop", api="orders", version="1.0"))
+    cluster.wait_phase(namespace, "shop", "Registered")
+    cluster.apply(contract(namespace, "later", client="shop", api=namespace, version="1.0"))
+    found = cluster.wait(
+        "Contract", namespace, "later", lambda o: o["status"].get("phase") == "Rejected", what="Rejected"
+    )
+    assert condition(found, "Ready")["reason"] == "ApiNotPublished"
+    seen = cluster.wait_phase(namespace, "shop", "Registered")
+    assert pending(seen) == []
+    env.publish_apis(Api("acme", namespace, "1.0"))
+    cluster.wait_phase(namespace, "shop", "UnpublishedChanges", seconds=30)
+
+
 def live(found: Json) -> int:
     """How many contracts the status says are live."""
     count: int = found["status"]["contracts"]["live"]

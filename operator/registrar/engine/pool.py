@@ -61,6 +61,15 @@ class Handle:
             self.endpoints[api] = known
         return known
 
+    async def learn(self, api: ApiRef) -> bool:
+        """Have the URL of an API at hand that is to be published for, and know whether the gateway has it; asked for once, True when it has not."""
+        if api in self.endpoints:
+            return False
+        learnt = await self.check_apis([api])
+        if api not in self.missing:
+            await self.endpoint(api)
+        return learnt and api in self.missing
+
     async def check_apis(self, apis: list[ApiRef]) -> bool:
         """Ask for each API whether it is published; True when something was learnt."""
         learnt = False

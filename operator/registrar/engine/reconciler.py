@@ -112,7 +112,8 @@ class ClientReconciler:
         telling = self._telling(key, client)
         for _ in range(MOST_STEPS):
             gathered = self.gatherer.view(client, faults, telling=telling)
-            await self._learn_endpoints(gathered, faults)
+            if await self._learn(gathered, faults):
+                continue
             decision = decide(gathered.view)
             effect = decision.effect
             if isinstance(effect, Done):
@@ -192,19 +193,27 @@ class ClientReconciler:
             return {effect.gateway: memory.fault(effect.gateway, fault_of(failure), now=now)}
         return {effect.gateway: memory.fault(effect.gateway, Fault.REFUSED, now=now)}
 
-    async def _learn_endpoints(self, gathered: Gathered, faults: dict[str, GatewayFault]) -> None:
-        """Have the URLs of all published and desired APIs at hand before a status is written with them."""
+    async def _learn(self, gathered: Gathered, faults: dict[str, GatewayFault]) -> bool:
+        """Have the URLs of all published and desired APIs at hand before a status is written with them; True when one that is desired turned out to be missing.
+
+        So a misspelled API is said at once, not when somebody publishes. What is published already is asked for by the drift check.
+        """
+        published = {snapshot.gateway: frozenset(_apis(snapshot)) for snapshot in gathered.view.status.gateways}
+        missing = False
         for snapshot in (*gathered.view.desired.snapshots, *gathered.view.status.gateways):
             handle = self.pool.handle(snapshot.gateway)
             if handle is None or snapshot.gateway in gathered.view.faults:
                 continue
             try:
                 for api in _apis(snapshot):
-                    if api not in handle.endpoints:
+                    if api in published.get(snapshot.gateway, ()):
                         await handle.endpoint(api)
+                    else:
+                        missing |= await handle.learn(api)
             except GatewayError as error:
                 memory = self.memory.of(gathered.view.client.meta.uid)
                 faults[snapshot.gateway] = memory.fault(snapshot.gateway, fault_of(error), now=self.clock.now())
+        return missing
 
     def _telling(self, key: Key, client: ClientObject) -> bool:
         """Whether this pass only says what is lost; the Client then takes its turn again behind those that waited before it."""
