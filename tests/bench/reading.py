@@ -24,12 +24,17 @@ AT_REST = 0.03
 
 
 async def reached(check: Callable[[], bool], *, what: str, seconds: float = 3600.0) -> None:
-    """Wait for a state of the operator; asked four times a second, because rendering the metrics takes time from what is measured."""
-    deadline = time.monotonic() + seconds
+    """Wait for a state of the operator.
+
+    Rendering the metrics takes time from what is measured, so it is asked four times a second at first, and then after each hundredth of the time that
+    has passed: what is measured is at most a hundredth too long.
+    """
+    began = time.monotonic()
     while not await asyncio.to_thread(check):
-        if time.monotonic() > deadline:
+        elapsed = time.monotonic() - began
+        if elapsed > seconds:
             raise RuntimeError(f"{what} did not happen in {seconds:.0f} s")
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(max(0.25, elapsed / 100))
 
 
 async def settled_writes(api: Api) -> None:
