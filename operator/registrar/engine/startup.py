@@ -89,7 +89,10 @@ def check_owners(gateways: Iterable[GatewayObject], namespaces: tuple[str, ...])
 
 
 def unwatched(gateways: Iterable[GatewayObject], namespaces: tuple[str, ...]) -> list[str]:
-    """One line for each organization whose owners are named and not all watched; `namespaces` is empty when all are."""
+    """One line for each organization whose owners are named and not all watched; `namespaces` is empty when all are.
+
+    A RuntimeGateway that is being deleted promises nobody anything any more, and must not keep the operator from taking off what is left on it.
+    """
     if not namespaces:
         return []
     return [
@@ -97,6 +100,7 @@ def unwatched(gateways: Iterable[GatewayObject], namespaces: tuple[str, ...]) ->
         " so nothing that is there has an effect. Add the namespace to the chart's watchNamespaces (REGISTRAR_WATCH_NAMESPACES),"
         " or take it out of spec.organizations."
         for gateway in sorted(gateways, key=lambda row: row.meta.name)
+        if not gateway.meta.deleting
         for claim in gateway.organizations
         if (missing := sorted(set(claim.namespaces) - set(namespaces)))
     ]

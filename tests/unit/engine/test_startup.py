@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,13 @@ def test_an_owner_that_is_not_watched_is_one_line() -> None:
         "RuntimeGateway default: organization acme belongs to namespaces a, b, which the operator does not watch, so nothing that is there"
         " has an effect. Add the namespace to the chart's watchNamespaces (REGISTRAR_WATCH_NAMESPACES), or take it out of spec.organizations.",
     )
+
+
+def test_a_gateway_that_is_being_deleted_stops_no_start() -> None:
+    """Fails when an operator that is needed to let a RuntimeGateway go does not start because of it."""
+    missing = gateway({"name": "acme", "namespaces": ["nowhere"]})
+    going = replace(missing, meta=replace(missing.meta, deleting=True))
+    check_owners([going], ("home",))
 
 
 def test_more_of_them_are_counted() -> None:
