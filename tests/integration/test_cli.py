@@ -220,6 +220,7 @@ def test_time_is_up(cluster: Cluster, namespace: str, plugin: Plugin) -> None:
 def test_interrupted(cluster: Cluster, namespace: str, gateway: str, proxy: GatewayProxy, plugin: Plugin) -> None:
     """Ctrl-C ends a wait that would not end by itself, quietly, with the code that shells give it."""
     shop(cluster, namespace, gatewayRef={"name": gateway})
+    changed(cluster, namespace)
     proxy.script(Fault("PUT", "/", "status", times=1000, status=503))
     waiting = plugin.start("reregister", "shop", "-n", namespace, "--wait", "--timeout", "600")
     cluster.wait(

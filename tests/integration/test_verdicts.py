@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from localenv.cluster import Cluster, Json, until
 from localenv.demo import STEPS, clean
-from localenv.environment import Environment
+from localenv.environment import ROOT, Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
 from localenv.second_act import OWNER
@@ -49,6 +51,21 @@ EXPECTED: dict[str, dict[str, str]] = {
 """What stands after each step, by the step's name; `kstatus`, Argo CD and Flux, in this order."""
 MAY_FAIL = {("Contract", "NotGranted")}
 """What may be Failed at any moment of the demo: a Contract that the API's owner lets nobody have."""
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[Environment]:
+    """An environment of its own: the default gateway is looked at too, and what other tests have left on it is not the demo's."""
+    kept = os.environ.get("TEST_LOCALENV_DIR")
+    environment = Environment.up(Path(f"{kept}-verdicts") if kept else ROOT / ".localenv" / "verdicts")
+    yield environment
+    environment.down()
+
+
+@pytest.fixture(scope="module")
+def cluster(env: Environment) -> Cluster:
+    """The administrator's view of it."""
+    return Cluster(env)
 
 
 @pytest.fixture(scope="module")
