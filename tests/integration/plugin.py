@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -58,10 +59,11 @@ class Plugin:
         return Said(code, out.getvalue(), err.getvalue())
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command as a process of its own."""
+        """Start a command as a process of its own, which Ctrl-C reaches: one that was started in the background would ignore it, and so would its children."""
         command = [sys.executable, "-m", "registrar.cli", *words]
         environment = os.environ | {"KUBECONFIG": str(self.kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+        options |= {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
         return subprocess.Popen(command, env=environment, text=True, **options)
 
     def shell(self, script: str) -> Said:
