@@ -19,6 +19,7 @@ from tests.bench.api import Api
 from tests.bench.load import APIS, REACHED, REACHED_PLAN, Load
 from tests.bench.load import ROOT as KINDS
 from tests.bench.reading import (
+    NO_OBJECTS,
     calls,
     cpu_seconds,
     delta,
@@ -141,7 +142,7 @@ async def restart(api: Api, operator: Operator, load: Load, numbers: Numbers) ->
     await reached(lambda: quiet(operator, load.clients), what="everything looked at")
     numbers["restart_seconds"] = round(time.monotonic() - began, 2)
     counts = delta(before, await api.writes())
-    numbers["restart_writes"] = sum(count for resource, count in counts.items() if resource != "leases")
+    numbers["restart_writes"] = sum(count for resource, count in counts.items() if resource not in NO_OBJECTS)
     numbers["restart_gateway_changes"] = calls(operator, "gateway.register") + calls(operator, "gateway.unregister")
     say(f"restart: {numbers['restart_seconds']} s; writes {counts}")
     await resting(operator)
@@ -176,7 +177,7 @@ async def idle(api: Api, operator: Operator, numbers: Numbers) -> None:
     await asyncio.sleep(IDLE_SECONDS)
     numbers["idle_cpu_percent"] = round((cpu_seconds(operator) - cpu) / IDLE_SECONDS * 100, 2)
     counts = delta(before, await api.writes())
-    numbers["idle_writes"] = sum(count for resource, count in counts.items() if resource != "leases")
+    numbers["idle_writes"] = sum(count for resource, count in counts.items() if resource not in NO_OBJECTS)
 
 
 async def owner_policy(api: Api, operator: Operator, numbers: Numbers) -> None:
