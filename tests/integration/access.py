@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from localenv import account
 from localenv.account import NAMESPACE
 from localenv.cluster import Cluster, Json, until
+from localenv.environment import Environment
 from registrar.kube import rights
 from registrar.kube.client import KubeClient
 from registrar.kube.config import load_access
@@ -81,6 +83,15 @@ class Roles:
                 answer = self._cluster.request("PATCH", path, reduced, content_type="application/apply-patch+yaml")
                 assert answer.status in (200, 201), answer.body
                 self._applied[path] = reduced
+
+    @contextmanager
+    def bound(self, env: Environment, *, name: str) -> Iterator[Roles]:
+        """The cluster with them, and the kubeconfig of the account `name` written; begins when the API server answers by them."""
+        self.apply()
+        account.write_kubeconfig(env, self.kubeconfig, account=name)
+        until(lambda: not self.lacking(), what="the roles being known")
+        yield self
+        self.remove()
 
     def remove(self) -> None:
         """Take them out of the cluster."""

@@ -19,14 +19,6 @@ FINALIZER = "gateway-registrar.dev/registration"
 
 
 @pytest.fixture
-def proxy(env: Environment) -> Iterator[GatewayProxy]:
-    """A proxy of its own for the test."""
-    running = GatewayProxy(env.gateway_config_url).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
 def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
     """A RuntimeGateway, named as the namespace, that is reached through the proxy."""
     point_at(cluster, env, namespace, proxy.url)

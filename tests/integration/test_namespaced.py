@@ -64,11 +64,8 @@ def roles(env: Environment, cluster: Cluster, spaces: Spaces) -> Iterator[Roles]
         kubeconfig=env.folder / "kubeconfig-namespaced",
         asks=asks,
     )
-    made.apply()
-    account.write_kubeconfig(env, made.kubeconfig, account=NAME)
-    until(lambda: not made.lacking(), what="the roles being known")
-    yield made
-    made.remove()
+    with made.bound(env, name=NAME):
+        yield made
 
 
 @pytest.fixture(scope="module")

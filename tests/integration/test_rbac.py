@@ -56,11 +56,8 @@ def roles(env: Environment, cluster: Cluster) -> Iterator[Roles]:
     """The chart's account and roles under another name than the usual one."""
     objects = account.objects(values={"fullnameOverride": NAME}, release=NAME)
     made = Roles(cluster, objects, kubeconfig=env.folder / "kubeconfig-audited", asks=ASKS)
-    made.apply()
-    account.write_kubeconfig(env, made.kubeconfig, account=NAME)
-    until(lambda: not made.lacking(), what="the roles being known")
-    yield made
-    made.remove()
+    with made.bound(env, name=NAME):
+        yield made
 
 
 @pytest.fixture(scope="module")

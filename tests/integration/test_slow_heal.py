@@ -26,14 +26,6 @@ def operator(env: Environment) -> Iterator[Operator]:
 
 
 @pytest.fixture
-def proxy(env: Environment) -> Iterator[GatewayProxy]:
-    """A proxy of its own for the test."""
-    running = GatewayProxy(env.gateway_config_url).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
 def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
     """A RuntimeGateway, named as the namespace, that takes one call at a time."""
     manifest: Json = runtime_gateway(env)
