@@ -3,8 +3,7 @@
 Every call makes a token of its own, so that it fires once and is told apart from every other; all Clients of one call get the same one.
 
 Invariants: nothing of a Client but the one annotation is written; what one Client refuses does not keep the others from being asked; an outcome is
-the operator's own word, or
-says that none came in time. What this module deliberately does not do: carry anything out, or take an action back.
+the operator's own word, or says that none came in time. What this module deliberately does not do: carry anything out, or take an action back.
 """
 
 from __future__ import annotations

@@ -170,21 +170,22 @@ class Drift:
             found()
         apis = await self._contracted(expected)
         pause = seconds * (1 - COUNTING) / max(1, len(expected) + len(apis))
-        unread = {row.key for row in expected if self.name not in row.memory.live}
-        await self._read_all(expected, handle, only=unread - gone, pause=min(pause, UNREAD_PAUSE))
+        left = [row for row in expected if row.key not in gone]
+        unread = [row for row in left if self.name not in row.memory.live]
+        known = [row for row in left if self.name in row.memory.live]
+        await self._read_all(unread, handle, pause=min(pause, UNREAD_PAUSE))
         await self._check_apis(apis, handle, pause=pause)
-        await self._read_all(expected, handle, only={row.key for row in expected} - unread - gone, pause=pause)
+        await self._read_all(known, handle, pause=pause)
         names = [(organization, name) for organization, _, name in (row.partition("/") for row in listed)]
         ours = [row.identity for row in expected]
         pause = seconds * COUNTING / max(1, len(names))
         self.foreign = await count_foreign(handle.driver, names, ours=ours, pause=pause)
         self.counted = True
 
-    async def _read_all(self, rows: list[Expected], handle: Handle, *, only: set[Key], pause: float) -> None:
+    async def _read_all(self, rows: list[Expected], handle: Handle, *, pause: float) -> None:
         for row in rows:
-            if row.key in only:
-                await self._read(row, handle)
-                await asyncio.sleep(pause)
+            await self._read(row, handle)
+            await asyncio.sleep(pause)
 
     async def _all(self, gateway: GatewayObject) -> AsyncIterator[Expected]:
         for number, key in enumerate(self.store.published_on(self.name), start=1):
