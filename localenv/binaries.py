@@ -13,20 +13,18 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from functools import cached_property
 from pathlib import Path
 
 from localenv import cache, toolchain
 from localenv.errors import LocalEnvError
+from localenv.progress import progress
 
 MODULES = Path(__file__).parent / "go"
 GATEWAY_GROUP = "io.apiman"
 GATEWAY_ARTIFACT = "apiman-gateway-platforms-vertx3"
 GATEWAY_VERSION = "2.1.1.Final"
 GATEWAY_SHA256 = "8c05935f3ca300ce765dc4cd84ba023162e94b5cb7ebe858ad287ebebb8fa448"
-_PROGRESS = 15.0
 
 
 class Binaries:
@@ -110,7 +108,7 @@ def _build(folder: Path, target: Path, *, usually: str, tags: str) -> None:
         f"{target}/",
         *tools,
     ]
-    with _progress(f"building {folder.name} ({usually})"):
+    with progress(f"building {folder.name} ({usually})"):
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join(done.stderr.splitlines()[-20:])
@@ -130,7 +128,7 @@ def _version_flags(text: str) -> str:
 
 
 def _fetch_gateway(target: Path) -> None:
-    with _progress("fetching the Apiman gateway, 89 MB (usually takes about 10 seconds)"):
+    with progress("fetching the Apiman gateway, 89 MB (usually takes about 10 seconds)"):
         found = _resolve_jar()
     actual = hashlib.sha256(found.read_bytes()).hexdigest()
     if actual != GATEWAY_SHA256:
@@ -157,26 +155,3 @@ def _resolve_jar() -> Path:
             f"The gateway's jar can't be fetched from Maven Central:\n{tail}\nCheck the network, then try again."
         )
     return Path(lines[-1])
-
-
-class _progress:
-    """Says that something long goes on, every few seconds, until it ends."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._began = time.monotonic()
-
-    def __enter__(self) -> None:
-        print(f"{self._what} ...", flush=True)
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        print(f"{self._what.split(' (')[0]}: {time.monotonic() - self._began:.0f} s", flush=True)
-
-    def _run(self) -> None:
-        while not self._ended.wait(_PROGRESS):
-            print(f"  still {self._what.split(' (')[0]}: {time.monotonic() - self._began:.0f} s", flush=True)
