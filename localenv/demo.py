@@ -5,6 +5,7 @@ Exits 0 only if every call was answered as it must. KEEP=1 leaves everything up 
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from localenv.cluster import Cluster
 from localenv.environment import Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
+from localenv.second_gateway import SecondGateway
 from localenv.stage import NAMESPACE, Stage, console
 
 STEPS: tuple[Callable[[Stage], str], ...] = (
@@ -90,7 +92,7 @@ def main() -> int:
         cluster.namespace(NAMESPACE)
         operator.start()
         clean(cluster)
-        stage = Stage(cluster, operator)
+        stage = Stage(cluster, operator, functools.cache(lambda: SecondGateway.start(environment)))
         good = walk(stage)
         summary(stage)
     except LocalEnvError as error:

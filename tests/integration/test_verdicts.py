@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from localenv.environment import ROOT, Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
 from localenv.second_act import OWNER
+from localenv.second_gateway import SecondGateway
 from localenv.stage import NAMESPACE, Stage
 from tests.integration.conftest import QUICK
 from tests.verdicts.contrib import judge
@@ -77,7 +79,7 @@ def stage(env: Environment, cluster: Cluster) -> Iterator[Stage]:
     cluster.namespace(OWNER)
     running.start()
     clean(cluster)
-    yield Stage(cluster, running)
+    yield Stage(cluster, running, functools.cache(lambda: SecondGateway.start(env)))
     running.stop()
 
 
