@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localenv.cluster import Cluster, Json, until
-from localenv.demo import STEPS, clean
+from localenv.demo import FIRST_ACT, SECOND_ACT, clean
 from localenv.environment import ROOT, Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
@@ -120,7 +120,7 @@ def too_early(found: Json) -> bool:
 def test_every_step_of_the_demo(stage: Stage, env: Environment, cluster: Cluster) -> None:
     """Fails when a tool would go on too early, wait for ever or give up at any step, or when kstatus would at any moment in between."""
     since = cluster.request("GET", cluster.path("Client", NAMESPACE)).body["metadata"]["resourceVersion"]
-    for step in STEPS:
+    for step in FIRST_ACT + SECOND_ACT:
         step(stage)
         expected = {"RuntimeGateway default": DONE} | EXPECTED[step.__name__]
         try:
