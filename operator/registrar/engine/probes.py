@@ -1,7 +1,7 @@
 """/healthz, /readyz and /metrics over HTTP.
 
-Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed); /readyz says that the caches are loaded;
-answers are made from what is in memory. What this module deliberately does not do: check anything outside.
+Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed), and answers as soon as the process runs; /readyz says that
+the caches are loaded; answers are made from what is in memory. What this module deliberately does not do: check anything outside.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ STUCK_AFTER = 300.0
 class Probes:
     """The small HTTP server for the kubelet and Prometheus."""
 
-    def __init__(
-        self, *, host: str, port: int, metrics: Metrics, loaded: asyncio.Event, oldest_age: Callable[[], float]
-    ) -> None:
-        """`port` 0 takes a free one; `oldest_age` gives the age in seconds of the oldest waiting key, 0 where no worker runs."""
+    oldest_age: Callable[[], float]
+    """The age in seconds of the oldest waiting key, 0 where no worker runs; 0 until somebody knows."""
+
+    def __init__(self, *, host: str, port: int, metrics: Metrics, loaded: asyncio.Event) -> None:
+        """`port` 0 takes a free one."""
+        self.oldest_age = lambda: 0.0
         self._host = host
         self._port = port
         self._metrics = metrics
         self._loaded = loaded
-        self._oldest_age = oldest_age
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -54,7 +55,7 @@ class Probes:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        age = self._oldest_age()
+        age = self.oldest_age()
         if age > STUCK_AFTER:
             return web.Response(status=500, text=f"a key has waited for {age:.0f} s\n")
         return web.Response(text="ok\n")

@@ -31,10 +31,9 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Probes on a free port."""
     made = Served()
-    probes = Probes(
-        host="127.0.0.1", port=0, metrics=made.metrics, loaded=made.loaded, oldest_age=lambda: made.age
-    )  # fmt: skip
+    probes = Probes(host="127.0.0.1", port=0, metrics=made.metrics, loaded=made.loaded)
     made.url = f"http://127.0.0.1:{await probes.start()}"
+    probes.oldest_age = lambda: made.age
     yield made
     await probes.stop()
 
