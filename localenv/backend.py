@@ -1,6 +1,6 @@
 """The API behind the gateway: answers every request with the request that it saw, as JSON.
 
-Run as `python -m localenv.backend PORT [ADDRESS]`, or as a file by itself. What this module deliberately does not do: anything that an API would do.
+Run as `python -m localenv.backend PORT`. What this module deliberately does not do: anything that an API would do.
 """
 
 from __future__ import annotations
@@ -8,9 +8,6 @@ from __future__ import annotations
 import sys
 
 from aiohttp import web
-
-LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a pod, which is asked from others
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -26,11 +23,10 @@ async def answer(request: web.Request) -> web.Response:
 
 
 def main() -> None:
-    """Listen on the port and the address that the command line names; on loopback only when it names none."""
-    port, host = [*sys.argv[1:], LOOPBACK][:2]
+    """Listen on the port that the command line names, on loopback only."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    web.run_app(app, host=host, port=int(port), print=None)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 
 
 if __name__ == "__main__":
