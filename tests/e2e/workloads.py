@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-
-from localenv.kind.images import Images
+from pathlib import Path
 
 from localenv.cluster import Json
-from localenv.gateway import configuration
+from localenv.gateway import command, configuration
+from localenv.kind.images import GATEWAY_JAR, Images
 
 GATEWAY_NAMESPACE = "apiman"
 GATEWAY = "apiman-gateway"
