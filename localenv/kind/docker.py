@@ -42,6 +42,15 @@ def has(tag: str) -> bool:
     return bool(run("images", "--quiet", tag).strip())
 
 
+def pulled(image: str, *, seconds: float) -> bool:
+    """Whether the engine gets the image from its registry within that time; a registry that is not there or refuses is no error."""
+    try:
+        done = subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
 def import_tree(tree: Path, tag: str, *changes: str) -> None:
     """Make an image of one layer from a folder; `changes` are Dockerfile instructions such as `ENTRYPOINT ["/pause"]`.
 
