@@ -37,6 +37,15 @@ def run(*arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+def feed(file: Path, *arguments: str) -> None:
+    """Run `docker` with a file as its standard input; raises LocalEnvError with the end of its output when it fails."""
+    with file.open("rb") as source:
+        done = subprocess.run(["docker", *arguments], stdin=source, capture_output=True, check=False)
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_TAIL:])
+        raise LocalEnvError(f"`docker {arguments[0]}` failed:\n{tail}")
+
+
 def has(tag: str) -> bool:
     """Whether the engine has an image of that name and tag."""
     return bool(run("images", "--quiet", tag).strip())
