@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 from localenv.errors import LocalEnvError
-from localenv.kind import docker
+from localenv.kind import docker, images, node
 from localenv.kind.engine import with_engine
 
 NO_ENGINE = (
@@ -28,6 +28,8 @@ def prepare() -> None:
         return
     if not docker.answers():
         raise LocalEnvError(NO_ENGINE)
+    node.ensure()
+    images.prepare()
 
 
 def main(arguments: list[str] | None = None) -> int:

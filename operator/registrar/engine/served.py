@@ -77,7 +77,13 @@ def unfit(served: Served) -> str:
 
 def unusable(served: Served) -> str:
     """One line when older CRDs lack fields that the operator can do without; else empty."""
-    lacking = [f"{kind.crd_name} {path}" for kind in KINDS for path, needed in _lacking(kind, served) if not needed]
+    lacking = [
+        f"{kind.crd_name} {path}"
+        for kind in KINDS
+        if kind.name in served.schemas
+        for path, needed in _lacking(object_schema(kind), served.schemas[kind.name])
+        if not needed
+    ]
     if not lacking:
         return ""
     return f"the cluster's CRDs are older than this operator, so nobody can set {_list(lacking)}. {_MEND}."
@@ -95,19 +101,18 @@ def _faults(kind: Kind, served: Served) -> Iterator[str]:
     elif f"{kind.plural}/status" not in served.resources:
         yield "has no status subresource"
     else:
-        yield from (f"has no {path}" for path, needed in _lacking(kind, served) if needed)
-        yield from (f"has another type of {path}" for path in _retyped(_of(object_schema(kind)), _of(schema)))
+        wanted = object_schema(kind)
+        yield from (f"has no {path}" for path, needed in _lacking(wanted, schema) if needed)
+        yield from (f"has another type of {path}" for path in _retyped(_of(wanted), _of(schema)))
 
 
-def _lacking(kind: Kind, served: Served) -> Iterator[tuple[str, bool]]:
+def _lacking(wanted: Json, found: Json) -> Iterator[tuple[str, bool]]:
     """The fields of the operator's schema that the served one lacks, each with whether the operator needs it.
 
     It needs all of a status, where it must find again what it wrote, and what is required of a spec. Any other field of a spec that nobody can set does no harm.
     """
-    schema = served.schemas.get(kind.name)
-    if schema is not None:
-        for path, required in _missing(_of(object_schema(kind)), _of(schema)):
-            yield path, required or path.partition(".")[0] == "status"
+    for path, required in _missing(_of(wanted), _of(found)):
+        yield path, required or path.partition(".")[0] == "status"
 
 
 def _of(schema: Json) -> Json:

@@ -23,20 +23,31 @@ from registrar.resources.objects import GatewayObject
 log = logging.getLogger(__name__)
 
 _RETRY = 2.0
-_PATIENCE = 15.0
+PATIENCE = 10.0
 """Seconds that CRDs get which were applied just now: the API server serves and describes them a little later."""
 
 
-async def check(client: KubeClient, *, namespaces: tuple[str, ...], home: str, lease: str, jitter: Jitter) -> None:
+async def check(
+    client: KubeClient,
+    *,
+    namespaces: tuple[str, ...],
+    home: str,
+    lease: str,
+    jitter: Jitter,
+    patience: float = PATIENCE,
+) -> None:
     """Return when the cluster is fit, the namespaces exist and all rights are there; `namespaces` is empty for all of them, `lease` without leader election.
 
+    `patience` is in seconds, and for the CRDs alone.
     Raises SettingsError with one line that says what is wrong or missing and what to do.
     """
-    said = False
-    until = asyncio.get_running_loop().time() + _PATIENCE
+    said = fit = False
+    until = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            await _fit(client, until=until, jitter=jitter)
+            if not fit:
+                await _fit(client, until=until, jitter=jitter)
+                fit = True
             await _namespaces(client, namespaces)
             await _rights(client, rights.asks(namespaces=namespaces, home=home, lease=lease))
             return
