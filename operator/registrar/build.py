@@ -147,8 +147,8 @@ async def build(
     The probes answer from the first moment on: who waits for an API server must not be taken for stuck. When this raises or is cancelled, nothing is left open.
     Raises SettingsError when there is no cluster to talk to, or when rights or watched namespaces are missing in it.
     """
-    metrics, loaded = Metrics(), asyncio.Event()
-    probes = Probes(host=settings.probes_host, port=settings.probes_port, metrics=metrics, loaded=loaded)
+    metrics = Metrics()
+    probes = Probes(host=settings.probes_host, port=settings.probes_port, metrics=metrics)
     async with contextlib.AsyncExitStack() as opened:
         port = await probes.start()
         opened.push_async_callback(probes.stop)
@@ -156,12 +156,19 @@ async def build(
         ground = await _ground(settings, opened, seam=seam, clock=clock, jitter=jitter, metrics=metrics)
         state = _state(ground)
         opened.push_async_callback(state.pool.close)
-        engine, figures = _engine(ground, state, loaded=loaded)
+        loaded = asyncio.Event()
+        shell, sources = _sources(ground, state, loaded=loaded)
+        engine, figures = _engine(ground, state, sources, loaded=loaded)
+
+        def not_ready() -> str:
+            if not loaded.is_set():
+                return "the caches are not loaded yet"
+            return "the watch streams can't be started; see the log" if shell.failing else ""
 
         def oldest_age() -> float:
             return state.queue.oldest_age() if engine.leading else 0.0
 
-        probes.oldest_age = oldest_age
+        probes.not_ready, probes.oldest_age = not_ready, oldest_age
         expose(metrics, store=state.store, queue=state.queue, figures=figures, oldest_age=oldest_age)
         close = opened.pop_all().aclose
     return Operator(engine=engine, store=state.store, queue=state.queue, metrics=metrics, close=close, port=port)
@@ -196,7 +203,9 @@ async def _ground(
     )
 
 
-def _engine(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> tuple[Engine, Figures]:
+def _engine(
+    ground: _Ground, state: _State, sources: list[Callable[[], Awaitable[None]]], *, loaded: asyncio.Event
+) -> tuple[Engine, Figures]:
     """What runs, and what it tells of the gateways."""
     settings, hands = ground.settings, _hands(ground, state)
     keeper = _keeper(ground, state, hands)
@@ -211,7 +220,7 @@ def _engine(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> tuple[E
         jitter=ground.jitter,
         workers=settings.workers,
         loaded=loaded,
-        sources=_sources(ground, state, loaded=loaded),
+        sources=sources,
         before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
         services=[_collector(ground, state, hands).run],
     )
@@ -378,7 +387,9 @@ def _collector(ground: _Ground, state: _State, hands: _Hands) -> Collector:
     )
 
 
-def _sources(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> list[Callable[[], Awaitable[None]]]:
+def _sources(
+    ground: _Ground, state: _State, *, loaded: asyncio.Event
+) -> tuple[KopfShell, list[Callable[[], Awaitable[None]]]]:
     """What brings events: the watch with the listing before it, the sweep, and the look at the watched namespaces; `loaded` is set in between."""
     kube, jitter, store, queue = ground.kube, ground.jitter, state.store, state.queue
     watched = (
@@ -425,14 +436,14 @@ def _sources(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> list[C
         await sweep.run()
 
     if watched is None:
-        return [watch, sweeping]
+        return shell, [watch, sweeping]
     watched.changed = shell.renew
 
     async def looking() -> None:
         await loaded.wait()
         await watched.run()
 
-    return [watch, sweeping, looking]
+    return shell, [watch, sweeping, looking]
 
 
 async def _hash_secret(client: KubeClient, settings: Settings, jitter: Jitter) -> bytes:

@@ -123,7 +123,7 @@ class Release:
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
         found = self.cluster.request("GET", path).body
         seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
-        return seen and found["status"].get("updatedReplicas", 0) == self._replicas
+        return bool(seen and found["status"].get("updatedReplicas", 0) == self._replicas)
 
     def leader(self) -> str:
         """The pod that has the Lease; empty when nobody has it."""

@@ -1,12 +1,12 @@
 """/healthz, /readyz and /metrics over HTTP.
 
-Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed), and answers as soon as the process runs; /readyz says that
-the caches are loaded; answers are made from what is in memory. What this module deliberately does not do: check anything outside.
+Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed), and answers before the API server does; /readyz says that the
+caches are loaded and that the watch streams can be started, so that a rollout of what can't watch stops at its first pod; answers are made from what is in memory.
+What this module deliberately does not do: check anything outside.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -21,16 +21,18 @@ STUCK_AFTER = 300.0
 class Probes:
     """The small HTTP server for the kubelet and Prometheus."""
 
+    not_ready: Callable[[], str]
+    """Why the process can't do its work yet, or nothing."""
     oldest_age: Callable[[], float]
-    """The age in seconds of the oldest waiting key, 0 where no worker runs; 0 until somebody knows."""
+    """The age in seconds of the oldest waiting key, 0 where no worker runs."""
 
-    def __init__(self, *, host: str, port: int, metrics: Metrics, loaded: asyncio.Event) -> None:
-        """`port` 0 takes a free one."""
-        self.oldest_age = lambda: 0.0
+    def __init__(self, *, host: str, port: int, metrics: Metrics) -> None:
+        """`port` 0 takes a free one. What the probes ask about is made later than they are, and is set then."""
         self._host = host
         self._port = port
         self._metrics = metrics
-        self._loaded = loaded
+        self.not_ready = lambda: "the API server was not reached yet"
+        self.oldest_age = lambda: 0.0
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -61,8 +63,9 @@ class Probes:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if not self._loaded.is_set():
-            return web.Response(status=503, text="the caches are not loaded yet\n")
+        why = self.not_ready()
+        if why:
+            return web.Response(status=503, text=f"{why}\n")
         return web.Response(text="ok\n")
 
     async def _serve_metrics(self, _: web.Request) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ class Served:
     """Probes that listen, and what they are asked about."""
 
     metrics: Metrics = field(default_factory=Metrics)
-    loaded: asyncio.Event = field(default_factory=asyncio.Event)
+    not_ready: str = "the caches are not loaded yet"
     age: float = 0.0
     url: str = ""
 
@@ -31,9 +30,11 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Probes on a free port."""
     made = Served()
-    probes = Probes(host="127.0.0.1", port=0, metrics=made.metrics, loaded=made.loaded)
+    probes = Probes(host="127.0.0.1", port=0, metrics=made.metrics)
     made.url = f"http://127.0.0.1:{await probes.start()}"
-    probes.oldest_age = lambda: made.age
+    assert await made.get("/healthz") == (200, "text/plain; charset=utf-8", "ok\n")
+    assert await made.get("/readyz") == (503, "text/plain; charset=utf-8", "the API server was not reached yet\n")
+    probes.not_ready, probes.oldest_age = lambda: made.not_ready, lambda: made.age
     yield made
     await probes.stop()
 
@@ -48,9 +49,9 @@ async def test_what_prometheus_gets(served: Served) -> None:
 
 
 async def test_what_the_kubelet_gets(served: Served) -> None:
-    """Fails when a replica is ready before its caches are loaded, or lives on with a queue that does not move."""
-    assert (await served.get("/readyz"))[0] == 503
-    served.loaded.set()
+    """Fails when a replica is ready that can't work yet, does not say why, or lives on with a queue that does not move."""
+    assert (await served.get("/readyz"))[::2] == (503, "the caches are not loaded yet\n")
+    served.not_ready = ""
     assert (await served.get("/readyz"))[0] == 200
     served.age = STUCK_AFTER
     assert (await served.get("/healthz"))[0] == 200
