@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from localenv.charts import OPERATOR_CHART, render
-
-if TYPE_CHECKING:
-    from localenv.environment import Environment
 
 Json = dict[str, Any]
 NAMESPACE = "gateway-registrar-system"
@@ -41,17 +38,26 @@ def user_rules(*roles: str) -> list[Json]:
     ]
 
 
-def grant(environment: Environment) -> None:
+class RunsKubectl(Protocol):
+    """What can run kubectl as the administrator."""
+
+    def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Return what it prints; raises LocalEnvError with its message when it fails."""
+
+
+def grant(environment: RunsKubectl) -> None:
     """Apply them; raises LocalEnvError with kubectl's message when the API server refuses."""
     listed = {"apiVersion": "v1", "kind": "List", "items": objects()}
     environment.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(listed))
 
 
-def write_kubeconfig(environment: Environment, file: Path, *, account: str = RELEASE) -> None:
+def write_kubeconfig(
+    environment: RunsKubectl, file: Path, *, account: str = RELEASE, namespace: str = NAMESPACE
+) -> None:
     """Write a kubeconfig with a new token of the ServiceAccount, good for a day."""
-    token = environment.run_kubectl("create", "token", account, f"--namespace={NAMESPACE}", f"--duration={_LIFETIME}")
+    token = environment.run_kubectl("create", "token", account, f"--namespace={namespace}", f"--duration={_LIFETIME}")
     config = json.loads(environment.run_kubectl("config", "view", "--raw", "--minify", "--flatten", "--output=json"))
     config["users"] = [{"name": account, "user": {"token": token.strip()}}]
-    config["contexts"][0]["context"]["user"] = account
+    config["contexts"][0]["context"] |= {"user": account, "namespace": namespace}
     file.touch(mode=0o600)
     file.write_text(json.dumps(config))

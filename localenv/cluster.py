@@ -14,10 +14,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from localenv.environment import Environment
 from localenv.errors import LocalEnvError
+from registrar.kube.config import KubeAccess
 
 Json = dict[str, Any]
 GROUP = "gateway-registrar.dev"
@@ -45,11 +45,32 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class Surroundings(Protocol):
+    """What a `Cluster` looks at: the API server and the gateway, wherever they run."""
+
+    gateway_user: str
+    gateway_password: str
+
+    @property
+    def gateway_url(self) -> str:
+        """Where APIs are called."""
+
+    @property
+    def gateway_config_url(self) -> str:
+        """The gateway's configuration API."""
+
+    def access(self, user: str = "admin") -> KubeAccess:
+        """How to reach the API server as a user."""
+
+    def reset_gateway(self) -> None:
+        """Have the gateway lose everything, and publish its APIs again."""
+
+
 class Cluster:
     """One user's view of the cluster and the gateway."""
 
-    def __init__(self, environment: Environment, *, user: str = "admin") -> None:
-        """`user` is one of `localenv.controlplane.USERS`."""
+    def __init__(self, environment: Surroundings, *, user: str = "admin") -> None:
+        """`user` is one that the environment knows, such as one of `localenv.controlplane.USERS`."""
         self.environment = environment
         self._access = environment.access(user)
 

@@ -5,6 +5,7 @@ Exits 0 only if every call was answered as it must. KEEP=1 leaves everything up 
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -17,9 +18,10 @@ from localenv.cluster import Cluster
 from localenv.environment import Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
+from localenv.second_gateway import SecondGateway
 from localenv.stage import NAMESPACE, Stage, console
 
-STEPS: tuple[Callable[[Stage], str], ...] = (
+FIRST_ACT: tuple[Callable[[Stage], str], ...] = (
     first_act.created,
     first_act.registered,
     first_act.unpublished,
@@ -30,6 +32,8 @@ STEPS: tuple[Callable[[Stage], str], ...] = (
     first_act.restarted,
     first_act.healed,
     first_act.deleted,
+)
+SECOND_ACT: tuple[Callable[[Stage], str], ...] = (
     second_act.owner_limit,
     second_act.granted,
     second_act.rotated,
@@ -40,7 +44,7 @@ STEPS: tuple[Callable[[Stage], str], ...] = (
 
 def walk(stage: Stage) -> bool:
     """All steps, one after the other; whether all of them held."""
-    for number, step in enumerate(STEPS, start=1):
+    for number, step in enumerate(FIRST_ACT + SECOND_ACT, start=1):
         title = (step.__doc__ or "").strip().removesuffix(".")
         console.print(f"\n[bold]{number}. {title}[/]")
         try:
@@ -90,7 +94,7 @@ def main() -> int:
         cluster.namespace(NAMESPACE)
         operator.start()
         clean(cluster)
-        stage = Stage(cluster, operator)
+        stage = Stage(cluster, operator, functools.cache(lambda: SecondGateway.start(environment)))
         good = walk(stage)
         summary(stage)
     except LocalEnvError as error:

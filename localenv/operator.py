@@ -121,6 +121,10 @@ class Operator:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as response:
             return str(response.read().decode())
 
+    def changing_calls(self) -> int:
+        """How many effects on a gateway the audit log has, from all lives of this operator."""
+        return len(self.audit.read_text().splitlines())
+
     def tail(self, lines: int = 30) -> str:
         """The end of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""

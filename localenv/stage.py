@@ -6,13 +6,14 @@ What this module deliberately does not do: any step; those are `first_act` and `
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rich.console import Console
 
 from localenv.cluster import Cluster, Json, until
 from localenv.errors import LocalEnvError
-from localenv.operator import Operator
 from localenv.second_gateway import SecondGateway
 
 NAMESPACE = "team-shop"
@@ -22,22 +23,40 @@ APIS = {"orders": "1.0", "billing": "1.0", "catalog": "2.0"}
 console = Console(highlight=False, width=120)
 
 
+def _one_gateway() -> SecondGateway:
+    raise LocalEnvError("This stage has only one gateway; the second act needs another one.")
+
+
+class Runs(Protocol):
+    """The operator, be it a process or the pods of a release."""
+
+    def start(self) -> object:
+        """Start it, and wait until it is ready."""
+
+    def stop(self) -> object:
+        """Have all of it stop, and wait for that."""
+
+    def metrics(self) -> str:
+        """What /metrics of the leader says."""
+
+    def changing_calls(self) -> int:
+        """How many effects on a gateway there were in all its lives."""
+
+    def tail(self) -> str:
+        """The end of its log."""
+
+
 @dataclass(slots=True)
 class Stage:
     """The state of the walk: the environment, the operator, and what was seen."""
 
     cluster: Cluster
-    operator: Operator
+    operator: Runs
+    second_gateway: Callable[[], SecondGateway] = _one_gateway
+    """A second real gateway, started when it is first asked for."""
     seen: list[tuple[str, str]] = field(default_factory=list)
     key: str = ""
     used: int = 0
-    _second: SecondGateway | None = None
-
-    def second_gateway(self) -> SecondGateway:
-        """A second real gateway, started when it is first asked for; `Environment.down` ends it with everything else."""
-        if self._second is None:
-            self._second = SecondGateway.start(self.cluster.environment)
-        return self._second
 
     def call(self, api: str) -> int:
         """Call an API with the Client's key; returns the status code."""
@@ -84,10 +103,6 @@ class Stage:
             for item in self.cluster.list(kind, NAMESPACE):
                 rows[f"{kind}/{item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
         return rows
-
-    def changing_calls(self) -> int:
-        """How many effects on a gateway the audit log has, from all lives of the operator."""
-        return len(self.operator.audit.read_text().splitlines())
 
     def all_looked_at(self) -> None:
         """Wait until the restarted operator has looked at everything once."""

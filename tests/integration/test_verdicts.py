@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from localenv.cluster import Cluster, Json, until
-from localenv.demo import STEPS, clean
+from localenv.demo import FIRST_ACT, SECOND_ACT, clean
 from localenv.environment import ROOT, Environment
 from localenv.errors import LocalEnvError
 from localenv.operator import Operator
 from localenv.second_act import OWNER
+from localenv.second_gateway import SecondGateway
 from localenv.stage import NAMESPACE, Stage
 from tests.integration.conftest import QUICK
 from tests.verdicts.contrib import judge
@@ -77,7 +79,7 @@ def stage(env: Environment, cluster: Cluster) -> Iterator[Stage]:
     cluster.namespace(OWNER)
     running.start()
     clean(cluster)
-    yield Stage(cluster, running)
+    yield Stage(cluster, running, functools.cache(lambda: SecondGateway.start(env)))
     running.stop()
 
 
@@ -118,7 +120,7 @@ def too_early(found: Json) -> bool:
 def test_every_step_of_the_demo(stage: Stage, env: Environment, cluster: Cluster) -> None:
     """Fails when a tool would go on too early, wait for ever or give up at any step, or when kstatus would at any moment in between."""
     since = cluster.request("GET", cluster.path("Client", NAMESPACE)).body["metadata"]["resourceVersion"]
-    for step in STEPS:
+    for step in FIRST_ACT + SECOND_ACT:
         step(stage)
         expected = {"RuntimeGateway default": DONE} | EXPECTED[step.__name__]
         try:

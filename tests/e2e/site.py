@@ -1,0 +1,143 @@
+"""The cluster that the suite runs in, whichever it is, with the gateway, its backend and the ways to reach them.
+
+Invariants: what a test asks of the gateway goes through its Service; a user other than the administrator is a ServiceAccount with the cluster's own role `edit`,
+which the chart extends. What this module deliberately does not do: install the operator; that is `release`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from localenv.kind.images import Images
+
+from localenv import account
+from localenv.cluster import Cluster, Json, until
+from localenv.errors import LocalEnvError
+from localenv.gateway import APIS, Api, GatewayApi
+from registrar.kube.config import KubeAccess, load_access
+from tests.e2e import workloads
+from tests.e2e.workloads import GATEWAY_NAMESPACE
+
+DEVELOPER = "developer"
+
+
+@dataclass(slots=True)
+class Site:
+    """The cluster as the tests see it. `node` is the container of its node, empty where the suite can't touch one."""
+
+    folder: Path
+    kubeconfig: Path
+    kubectl: Path
+    images: Images
+    traffic_port: int
+    config_port: int
+    gateway_password: str
+    gateway_user: str = "admin"
+    node: str = ""
+
+    # What `localenv.cluster.Cluster` looks at --------------------------------------------------------------------
+
+    @property
+    def gateway_url(self) -> str:
+        """Where APIs are called: the Service of the gateway."""
+        return f"http://127.0.0.1:{self.traffic_port}"
+
+    @property
+    def gateway_config_url(self) -> str:
+        """The gateway's configuration API, as the suite reaches it."""
+        return f"http://127.0.0.1:{self.config_port}"
+
+    def access(self, user: str = "admin") -> KubeAccess:
+        """How to reach the API server as the administrator, or as a user that `developer` has made."""
+        return load_access(str(self.kubeconfig if user == "admin" else self._kubeconfig_of(user)))
+
+    def reset_gateway(self) -> None:
+        """Kill the gateway's pod: the next one comes back empty, and gets its APIs again."""
+        selector = f"app={workloads.GATEWAY}"
+        before = self.run_kubectl("get", "pods", f"-n{GATEWAY_NAMESPACE}", f"-l{selector}", "-oname")
+        self.run_kubectl("delete", "-n", GATEWAY_NAMESPACE, *before.split(), "--grace-period=0", "--force")
+        self.wait_gateway()
+        self.publish_apis()
+
+    # The gateway -------------------------------------------------------------------------------------------------
+
+    @property
+    def gateway_api(self) -> GatewayApi:
+        """The gateway's configuration API."""
+        return GatewayApi(url=self.gateway_config_url, user=self.gateway_user, password=self.gateway_password)
+
+    def wait_gateway(self, *, seconds: float = 120.0) -> None:
+        """Wait until the gateway's Deployment is rolled out and the gateway answers."""
+        self.run_kubectl(
+            "rollout",
+            "status",
+            f"deployment/{workloads.GATEWAY}",
+            f"-n{GATEWAY_NAMESPACE}",
+            f"--timeout={seconds:.0f}s",
+        )
+        until(self.gateway_api.up, what="the gateway answering through its Service", seconds=seconds)
+
+    def publish_apis(self, *apis: Api) -> None:
+        """Publish APIs in front of the backend; all of `APIS` when none is named."""
+        for api in apis or APIS:
+            self.gateway_api.publish(api, backend=workloads.BACKEND_URL)
+
+    def deploy(self) -> None:
+        """Put the gateway and its backend into the cluster, and publish the APIs; does nothing to what is there."""
+        manifests = workloads.manifests(self.images, user=self.gateway_user, password=self.gateway_password)
+        self.apply(*manifests)
+        self.wait_gateway()
+        self.run_kubectl(
+            "rollout", "status", f"deployment/{workloads.BACKEND}", f"-n{GATEWAY_NAMESPACE}", "--timeout=120s"
+        )
+        self.publish_apis()
+
+    # The cluster -------------------------------------------------------------------------------------------------
+
+    def apply(self, *manifests: Json) -> None:
+        """Apply manifests of any kind on the server's side; raises LocalEnvError with kubectl's message when one is refused."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+        self.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+
+    def developer(self, namespace: str) -> Cluster:
+        """The view of somebody who may edit that namespace, and nothing else of the cluster."""
+        name = f"{namespace}-{DEVELOPER}"
+        subject = {"kind": "ServiceAccount", "name": DEVELOPER, "namespace": namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+        meta = {"name": DEVELOPER, "namespace": namespace}
+        self.apply(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": meta,
+                "roleRef": role,
+                "subjects": [subject],
+            },
+        )
+        account.write_kubeconfig(self, self._kubeconfig_of(name), account=DEVELOPER, namespace=namespace)
+        return Cluster(self, user=name)
+
+    def kubeconfig_of_developer(self, namespace: str) -> Path:
+        """The kubeconfig of who `developer` has made for that namespace, for the plugin and for kubectl."""
+        return self._kubeconfig_of(f"{namespace}-{DEVELOPER}")
+
+    def _kubeconfig_of(self, user: str) -> Path:
+        return self.folder / f"kubeconfig-{user}"
+
+    def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl as the administrator and return what it prints; raises LocalEnvError with its message when it fails."""
+        done = subprocess.run(
+            [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if done.returncode:
+            raise LocalEnvError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return done.stdout
