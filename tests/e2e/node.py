@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from localenv.cluster import Cluster, Json
 from localenv.kind import docker
@@ -67,8 +68,8 @@ class Node:
 
 
 def answers(cluster: Cluster) -> bool:
-    """Whether the API server is there and ready."""
+    """Whether the API server answers; it may do so before it calls itself ready."""
     try:
-        return cluster.request("GET", "/readyz").status == 200
-    except OSError:
+        return cluster.request("GET", "/api/v1/namespaces/default").status == 200
+    except (OSError, HTTPException):
         return False
