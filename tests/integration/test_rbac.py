@@ -133,7 +133,7 @@ def started(roles: Roles) -> str:
     async def run() -> str:
         access_ = KubeClient(load_access(str(roles.kubeconfig)), seam=direct)
         try:
-            await check(access_, namespaces=(), home=NAMESPACE, lease=LEASE, jitter=Jitter())
+            await check(access_, namespaces=(), home=NAMESPACE, lease=LEASE, jitter=Jitter(), patience=0)
         except SettingsError as error:
             return str(error)
         finally:
