@@ -11,12 +11,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from localenv.kind.images import Images
-
 from localenv import account
 from localenv.cluster import Cluster, Json, until
 from localenv.errors import LocalEnvError
 from localenv.gateway import APIS, Api, GatewayApi
+from localenv.kind.images import Images
 from registrar.kube.config import KubeAccess, load_access
 from tests.e2e import workloads
 from tests.e2e.workloads import GATEWAY_NAMESPACE
