@@ -1,6 +1,7 @@
 """`python -m registrar run`: settings, parts, run.
 
-The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings and for what they need and the cluster does not have: rights, namespaces.
+The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings and for a cluster that the operator can't work on: one that is too old, has other CRDs, or
+lacks rights or namespaces.
 
 Invariant: a lost Lease, and so an API server that is away, ends no process: the operator is built anew in it (docs/decisions/0110-a-lost-lease-starts-over.md).
 What this module deliberately does not do: know any part of the operator.
@@ -58,7 +59,7 @@ async def run(settings: Settings, *, seam: Seam) -> int:
         try:
             return await _life(settings, seam=seam, stop=stop)
         except LeaseLost as error:
-            # Away with all that was known: another replica may have changed it since. A restart by the kubelet would do the same, but later with each lost API server.
+            # Away with all that was known: another replica may have changed it since. A restart by the kubelet does the same, but waits longer each time.
             log.warning("%s Starting over", error)
         # What the last life had loaded was exempt from collection; the next one loads as much again.
         gc.unfreeze()

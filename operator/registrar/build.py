@@ -145,7 +145,7 @@ async def build(
     """Make the operator; OSError when the probes' port is taken.
 
     The probes answer from the first moment on: who waits for an API server must not be taken for stuck. When this raises or is cancelled, nothing is left open.
-    Raises SettingsError when there is no cluster to talk to, or when rights or watched namespaces are missing in it.
+    Raises SettingsError when there is no cluster to talk to, or none that the operator can work on (see `startup`).
     """
     metrics = Metrics()
     probes = Probes(host=settings.probes_host, port=settings.probes_port, metrics=metrics)
