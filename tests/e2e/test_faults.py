@@ -141,11 +141,12 @@ def test_the_api_server_is_restarted(operator: Release, node: Node, namespace: s
     cluster, before = operator.cluster, lives(operator)
     key = registered(cluster, namespace, "before")["before"]
     node.kill_api_server()
-    until(lambda: answers(cluster), what="the API server's return", seconds=60)
+    until(lambda: answers(cluster), what="the API server's return", seconds=120)
     assert cluster.call(ORDERS, key) == 200
     begin(cluster, namespace, "after")
     cluster.delete("Contract", namespace, "before")
-    opened(cluster, namespace, "after", seconds=40)
+    # It answers its administrators at once, and everybody else when it has read the roles.
+    opened(cluster, namespace, "after", seconds=120)
     until(lambda: cluster.call(ORDERS, key) != 200, what="the key being of no use", seconds=20)
     operator.wait_ready()
     assert lives(operator) == before

@@ -106,7 +106,7 @@ class LeaseElector:
             async with asyncio.timeout(self._renew_deadline / 2):
                 won = await self._try_once()
         except (KubeError, TimeoutError) as error:
-            log.warning("the Lease can't be renewed now: %s", error or type(error).__name__)
+            log.warning("the Lease can't be renewed now: %s", str(error) or "no answer in time")
             return False
         if won:
             # Counted from before the call: the record may have been written at any moment since.
