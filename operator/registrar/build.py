@@ -42,7 +42,7 @@ from registrar.engine.source import Ingest
 from registrar.engine.startup import check, check_owners
 from registrar.engine.store import Store
 from registrar.engine.sweep import Sweep
-from registrar.errors import KubeError, SettingsError
+from registrar.errors import KubeError
 from registrar.kopf_shell import KopfShell
 from registrar.kube.client import KubeClient
 from registrar.kube.config import KubeAccess, load_access
@@ -144,74 +144,50 @@ async def build(
 ) -> Operator:
     """Make the operator; OSError when the probes' port is taken.
 
+    The probes answer from the first moment on: who waits for an API server must not be taken for stuck. When this raises or is cancelled, nothing is left open.
     Raises SettingsError when there is no cluster to talk to, or none that the operator can work on (see `startup`).
     """
-    ground = await _ground(settings, seam=seam, clock=clock or SystemClock(), jitter=jitter or Jitter())
-    metrics, clock, jitter = ground.metrics, ground.clock, ground.jitter
-    state = _state(ground)
-    hands = _hands(ground, state)
-    keeper = _keeper(ground, state, hands)
-    loaded = asyncio.Event()
-    shell, sources = _sources(ground, state, loaded=loaded)
+    metrics = Metrics()
+    probes = Probes(host=settings.probes_host, port=settings.probes_port, metrics=metrics)
+    async with contextlib.AsyncExitStack() as opened:
+        port = await probes.start()
+        opened.push_async_callback(probes.stop)
+        clock, jitter = clock or SystemClock(), jitter or Jitter()
+        ground = await _ground(settings, opened, seam=seam, clock=clock, jitter=jitter, metrics=metrics)
+        state = _state(ground)
+        opened.push_async_callback(state.pool.close)
+        loaded = asyncio.Event()
+        shell, sources = _sources(ground, state, loaded=loaded)
+        engine, figures = _engine(ground, state, sources, loaded=loaded)
 
-    def not_ready() -> str:
-        if not loaded.is_set():
-            return "the caches are not loaded yet"
-        return "the watch streams can't be started; see the log" if shell.failing else ""
+        def not_ready() -> str:
+            if not loaded.is_set():
+                return "the caches are not loaded yet"
+            return "the watch streams can't be started; see the log" if shell.failing else ""
 
-    def oldest_age() -> float:
-        return state.queue.oldest_age() if engine.leading else 0.0
+        def oldest_age() -> float:
+            return state.queue.oldest_age() if engine.leading else 0.0
 
-    async def close() -> None:
-        await probes.stop()
-        await state.pool.close()
-        await ground.kube.close()
-        await ground.aside.close()
-
-    probes = Probes(
-        host=settings.probes_host,
-        port=settings.probes_port,
-        metrics=metrics,
-        not_ready=not_ready,
-        oldest_age=oldest_age,
-    )
-    engine = Engine(
-        queue=state.queue,
-        reconcilers=_reconcilers(ground, state, hands),
-        keeper=keeper,
-        elector=ground.elector,
-        events=hands.events,
-        metrics=metrics,
-        clock=clock,
-        jitter=jitter,
-        workers=settings.workers,
-        loaded=loaded,
-        sources=sources,
-        before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
-        services=[_collector(ground, state, hands).run],
-    )
-    metrics.reconciles.workers(settings.workers)
-    figures = Figures(store=state.store, keeper=keeper, pool=state.pool, ledger=state.ledger, clock=clock)
-    expose(metrics, store=state.store, queue=state.queue, figures=figures, oldest_age=oldest_age)
-    port = await probes.start()
+        probes.not_ready, probes.oldest_age = not_ready, oldest_age
+        expose(metrics, store=state.store, queue=state.queue, figures=figures, oldest_age=oldest_age)
+        close = opened.pop_all().aclose
     return Operator(engine=engine, store=state.store, queue=state.queue, metrics=metrics, close=close, port=port)
 
 
-async def _ground(settings: Settings, *, seam: Seam, clock: Clock, jitter: Jitter) -> _Ground:
-    """Reach the cluster, and see that the operator may do there what it has to."""
-    metrics = Metrics()
+async def _ground(
+    settings: Settings, opened: contextlib.AsyncExitStack, *, seam: Seam, clock: Clock, jitter: Jitter, metrics: Metrics
+) -> _Ground:
+    """Reach the cluster, and see that the operator may do there what it has to; its connections are closed with `opened`."""
     seam = counted(seam, metrics)
     access = load_access(settings.kubeconfig)
     kube = KubeClient(access, seam=seam, max_in_flight=settings.kube_max_in_flight, calls=metrics.api_server)
+    opened.push_async_callback(kube.close)
     # Leases and Events have connections of their own: a queue of status writes must not let the Lease run out.
     aside = KubeClient(access, seam=seam, max_in_flight=4, timeout=10.0, calls=metrics.api_server)
+    opened.push_async_callback(aside.close)
     home, lease = settings.namespace, settings.lease_name if settings.lease else ""
     namespaces = tuple(sorted({*settings.watch_namespaces, home})) if settings.watch_namespaces else ()
-    try:
-        await check(kube, namespaces=namespaces, home=home, lease=lease, jitter=jitter)
-    except SettingsError:
-        await asyncio.gather(kube.close(), aside.close())
-        raise
+    await check(kube, namespaces=namespaces, home=home, lease=lease, jitter=jitter)
     return _Ground(
         settings=settings,
         seam=seam,
@@ -225,6 +201,31 @@ async def _ground(settings: Settings, *, seam: Seam, clock: Clock, jitter: Jitte
         seals=Seals(await _hash_secret(aside, settings, jitter)),
         elector=_elector(aside, settings, clock, jitter) if settings.lease else None,
     )
+
+
+def _engine(
+    ground: _Ground, state: _State, sources: list[Callable[[], Awaitable[None]]], *, loaded: asyncio.Event
+) -> tuple[Engine, Figures]:
+    """What runs, and what it tells of the gateways."""
+    settings, hands = ground.settings, _hands(ground, state)
+    keeper = _keeper(ground, state, hands)
+    engine = Engine(
+        queue=state.queue,
+        reconcilers=_reconcilers(ground, state, hands),
+        keeper=keeper,
+        elector=ground.elector,
+        events=hands.events,
+        metrics=ground.metrics,
+        clock=ground.clock,
+        jitter=ground.jitter,
+        workers=settings.workers,
+        loaded=loaded,
+        sources=sources,
+        before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
+        services=[_collector(ground, state, hands).run],
+    )
+    ground.metrics.reconciles.workers(settings.workers)
+    return engine, Figures(store=state.store, keeper=keeper, pool=state.pool, ledger=state.ledger, clock=ground.clock)
 
 
 def _state(ground: _Ground) -> _State:

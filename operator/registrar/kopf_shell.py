@@ -41,6 +41,8 @@ _IDENTITY = Identity("gateway-registrar")
 """Kopf's name for this process, which nobody sees because it has no peers here. Without one Kopf asks for the user's name, and in a container the user has none."""
 _RESTART = (1.0, 2.0, 5.0, 10.0, 30.0)
 _HEALTHY = 60.0
+_UNANSWERED = (1.0, 2.0, 3.0, *(5.0,) * 10)
+"""Seconds between two requests of Kopf that nobody answers. Its own grow to 21 s, for which everything waits once the API server is back; both give up after a minute."""
 _MOST_AT_ONCE = 200
 """How many events are taken in before the engine's other tasks get their turn."""
 
@@ -223,6 +225,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10
     settings.watching.label_selectors[SECRETS.version, SECRETS.plural] = selector(SECRETS)
     settings.networking.request_timeout = 60
+    settings.networking.error_backoffs = _UNANSWERED
     settings.queueing.idle_timeout = 0.01
     settings.posting.enabled = False
     settings.peering.standalone = True

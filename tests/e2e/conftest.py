@@ -15,6 +15,7 @@ import pytest
 
 from localenv.cluster import Cluster
 from tests.e2e import making, workloads
+from tests.e2e.node import Node
 from tests.e2e.release import Release
 from tests.e2e.site import Site
 
@@ -62,3 +63,11 @@ def namespace(site: Site) -> Iterator[str]:
     site.apply(workloads.namespace(name))
     yield name
     site.run_kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def node(site: Site) -> Node:
+    """The one node, where this machine can reach into it."""
+    if not site.node:
+        pytest.skip("KUBECONFIG_EXTERNAL is set: the suite can't reach into a node of that cluster")
+    return Node(site.node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,10 @@ class Logs:
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
             try:
-                pods = self._cluster.request("GET", self._path).body["items"]
-            except (OSError, TypeError):
+                answer = self._cluster.request("GET", self._path)
+            except (OSError, HTTPException):
                 continue  # the API server is away, as some tests will have it: the next look finds the pods
-            for pod in pods:
+            for pod in answer.body["items"] if answer.status == 200 else ():
                 if _runs(pod) and not self.follows(pod):
                     self._follow(pod)
 

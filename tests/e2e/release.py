@@ -6,6 +6,7 @@ CRDs take them up again. What this module deliberately does not do: change the c
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,13 +93,20 @@ class Release:
         rows: list[Json] = self.cluster.request("GET", path).body["items"]
         return rows
 
+    def pod(self, name: str) -> Json:
+        """One of them as it is now."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}"
+        found: Json = self.cluster.request("GET", path).body
+        return found
+
     def wait_ready(self, *, seconds: float = 120.0) -> None:
         """Wait until as many pods as wanted are ready, no other is left, one of them leads, and all logs are followed."""
 
         def ready() -> bool:
             pods = self.pods()
             return (
-                len(pods) == self._replicas
+                self._rolled_out()
+                and len(pods) == self._replicas
                 and all(condition(pod, "Ready").get("status") == "True" for pod in pods)
                 and all(self.logs.follows(pod) for pod in pods)
                 and self.leader() in {pod["metadata"]["name"] for pod in pods}
@@ -109,6 +117,13 @@ class Release:
         except LocalEnvError as error:
             pods = {pod["metadata"]["name"]: pod.get("status") for pod in self.pods()}
             raise LocalEnvError(f"{error}\nPods: {pods}\nThe end of the log:\n{self.tail()}") from error
+
+    def _rolled_out(self) -> bool:
+        """Whether all pods are those of the present template: right after an upgrade the former ones are still there, and ready."""
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
+        found = self.cluster.request("GET", path).body
+        seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        return bool(seen and found["status"].get("updatedReplicas", 0) == self._replicas)
 
     def leader(self) -> str:
         """The pod that has the Lease; empty when nobody has it."""
@@ -149,6 +164,11 @@ class Release:
     def tail(self, lines: int = 30) -> str:
         """The end of the logs."""
         return "\n".join(self.logs.text().splitlines()[-lines:])
+
+    def audit_lines(self) -> list[Json]:
+        """The audit lines of all pods that there were."""
+        rows = [json.loads(line) for line in self.logs.text().splitlines() if line.startswith('{"time"')]
+        return [json.loads(row["message"]) for row in rows if row["logger"] == "registrar.audit"]
 
 
 def gateways(site: Site) -> Json:

@@ -55,9 +55,7 @@ class Site:
 
     def reset_gateway(self) -> None:
         """Kill the gateway's pod: the next one comes back empty, and gets its APIs again."""
-        selector = f"app={workloads.GATEWAY}"
-        before = self.run_kubectl("get", "pods", f"-n{GATEWAY_NAMESPACE}", f"-l{selector}", "-oname")
-        self.run_kubectl("delete", "-n", GATEWAY_NAMESPACE, *before.split(), "--grace-period=0", "--force")
+        self.kill_gateway()
         self.wait_gateway()
         self.publish_apis()
 
@@ -78,6 +76,12 @@ class Site:
             f"--timeout={seconds:.0f}s",
         )
         until(self.gateway_api.up, what="the gateway answering through its Service", seconds=seconds)
+
+    def kill_gateway(self) -> None:
+        """Kill the gateway's pod: the next one comes back empty, without an API."""
+        selector = f"app={workloads.GATEWAY}"
+        before = self.run_kubectl("get", "pods", f"-n{GATEWAY_NAMESPACE}", f"-l{selector}", "-oname")
+        self.run_kubectl("delete", "-n", GATEWAY_NAMESPACE, *before.split(), "--grace-period=0", "--force")
 
     def publish_apis(self, *apis: Api) -> None:
         """Publish APIs in front of the backend; all of `APIS` when none is named."""

@@ -102,6 +102,17 @@ async def test_a_dead_leader_is_followed(looptime: float) -> None:
     assert second.term == 1
 
 
+async def test_an_earlier_life_under_the_same_name_is_waited_out(looptime: float) -> None:
+    """Fails when an operator that starts over leads while a call of its last life may still be on its way."""
+    leases = Leases()
+    await candidate(leases, "first").acquire()
+    again = candidate(leases, "first")
+    await again.acquire()
+    assert 15 <= looptime <= 18
+    await again._try()
+    assert again.age() == 0, "its own record is no other's"
+
+
 async def test_a_graceful_stop_hands_over_at_once(looptime: float) -> None:
     """Fails when the next replica waits a released Lease out."""
     leases = Leases()

@@ -211,6 +211,19 @@ async def test_who_may_not_ask_is_not_stopped(caplog: pytest.LogCaptureFixture) 
     assert "may not ask for its own rights" in caplog.text
 
 
+async def test_an_api_server_that_has_not_read_its_roles_is_asked_again() -> None:
+    """Fails when an operator that starts together with its API server ends, or goes on unchecked, because everything is refused at first."""
+    server = Server("home")
+    server.hidden = KubeRefused("GET /version: 403", status=403)
+    starting = asyncio.create_task(start(server, "home"))
+    await asyncio.sleep(3)
+    server.hidden, server.denied = None, {("list", "clients")}
+    await asyncio.sleep(3)
+    assert server.asked and not starting.done()
+    server.denied = set()
+    await asyncio.wait_for(starting, 3)
+
+
 async def test_a_refusal_for_another_reason_is_tried_again() -> None:
     server = Server("home")
     server.refusing = KubeRefused("401", status=401)

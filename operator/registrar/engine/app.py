@@ -4,8 +4,8 @@ The data flows one way: Kopf's events and the preload fill the store, the store'
 write comes back as events that change nothing.
 
 Invariants: workers start only when every kind is loaded and the Lease is held; the engine's tasks live outside Kopf and outlive its restarts; losing
-the Lease stops the workers first and then the process; a graceful stop lets running passes end, releases the Lease and flushes the Events.
-What this module deliberately does not do: any rule of the product.
+the Lease stops the workers first and then the engine; a graceful stop lets running passes end, releases the Lease and flushes the Events.
+What this module deliberately does not do: any rule of the product; start again (see `__main__`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from registrar.clock import Clock, Jitter
 from registrar.engine.keeper import GatewayKeeper
 from registrar.engine.queue import Key, WorkQueue
-from registrar.errors import RegistrarError, SettingsError
+from registrar.errors import LeaseLost, RegistrarError, SettingsError
 from registrar.kube.events import EventRecorder
 from registrar.kube.lease import LeaseElector
 from registrar.metrics import Metrics
@@ -66,7 +66,7 @@ class Engine:
     async def run(self, stop: asyncio.Event) -> int:
         """Run until `stop` is set (returns 0) or something that can't be mended inside the process ends (returns 1).
 
-        Raises SettingsError when what was read from the cluster shows that the settings are wrong.
+        Raises SettingsError when what was read from the cluster shows that the settings are wrong, and LeaseLost when another replica may lead by now.
         """
         sources = [asyncio.create_task(_named(source), name=str(source)) for source in self.sources]
         events = asyncio.create_task(self.events.run(), name="events")
@@ -85,7 +85,7 @@ class Engine:
             return 0
         for task in done:
             error = None if task.cancelled() else task.exception()
-            if isinstance(error, SettingsError):
+            if isinstance(error, SettingsError | LeaseLost):
                 raise error
             log.error("stopping: %s ended%s", task.get_name(), f": {error}" if error else "", exc_info=error)
         return 1

@@ -1,7 +1,7 @@
 """/healthz, /readyz and /metrics over HTTP.
 
-Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed); /readyz says that the caches are loaded and that
-the watch streams can be started, so that a rollout of what can't watch stops at its first pod; answers are made from what is in memory.
+Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed), and answers before the API server does; /readyz says that the
+caches are loaded and that the watch streams can be started, so that a rollout of what can't watch stops at its first pod; answers are made from what is in memory.
 What this module deliberately does not do: check anything outside.
 """
 
@@ -21,24 +21,18 @@ STUCK_AFTER = 300.0
 class Probes:
     """The small HTTP server for the kubelet and Prometheus."""
 
-    def __init__(
-        self,
-        *,
-        host: str,
-        port: int,
-        metrics: Metrics,
-        not_ready: Callable[[], str],
-        oldest_age: Callable[[], float],
-    ) -> None:
-        """`port` 0 takes a free one.
+    not_ready: Callable[[], str]
+    """Why the process can't do its work yet, or nothing."""
+    oldest_age: Callable[[], float]
+    """The age in seconds of the oldest waiting key, 0 where no worker runs."""
 
-        `not_ready` says why the process can't do its work yet, or nothing; `oldest_age` gives the age in seconds of the oldest waiting key, 0 where no worker runs.
-        """
+    def __init__(self, *, host: str, port: int, metrics: Metrics) -> None:
+        """`port` 0 takes a free one. What the probes ask about is made later than they are, and is set then."""
         self._host = host
         self._port = port
         self._metrics = metrics
-        self._not_ready = not_ready
-        self._oldest_age = oldest_age
+        self.not_ready = lambda: "the API server was not reached yet"
+        self.oldest_age = lambda: 0.0
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -63,13 +57,13 @@ class Probes:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        age = self._oldest_age()
+        age = self.oldest_age()
         if age > STUCK_AFTER:
             return web.Response(status=500, text=f"a key has waited for {age:.0f} s\n")
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        why = self._not_ready()
+        why = self.not_ready()
         if why:
             return web.Response(status=503, text=f"{why}\n")
         return web.Response(text="ok\n")

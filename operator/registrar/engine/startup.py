@@ -3,8 +3,8 @@
 A process that lacks a right would look alive and fail one object after the other; one that watches half of an organization would let the other half's grants
 have no effect. So it does not start, says why in one line, and is started again by whoever runs it.
 
-Invariants: only what a person must change ends the start; an API server that is not there yet is waited for. What this module deliberately does not do:
-look again later (see `namespaces` for what is then said of a namespace).
+Invariants: only what a person must change ends the start; an API server that is not there yet is waited for, and one that has just come is asked again.
+What this module deliberately does not do: look again later (see `namespaces` for what is then said of a namespace).
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from registrar.resources.objects import GatewayObject
 
 log = logging.getLogger(__name__)
 
+_FORBIDDEN = 403
 _RETRY = 2.0
 PATIENCE = 10.0
-"""Seconds that CRDs get which were applied just now: the API server serves and describes them a little later."""
+"""Seconds for which nothing that is missing or refused is believed: an API server serves new CRDs a little later, and allows nothing until it has read the roles."""
 
 
 async def check(
@@ -38,50 +39,57 @@ async def check(
 ) -> None:
     """Return when the cluster is fit, the namespaces exist and all rights are there; `namespaces` is empty for all of them, `lease` without leader election.
 
-    `patience` is in seconds, and for the CRDs alone.
-    Raises SettingsError with one line that says what is wrong or missing and what to do.
+    `patience` is in seconds, from the first answer on. Raises SettingsError with one line that says what is wrong or missing and what to do.
     """
-    said = fit = False
-    until = asyncio.get_running_loop().time() + patience
+    clock = asyncio.get_running_loop()
+    until: float | None = None
+    said = False
     while True:
+        believed = patience == 0 or (until is not None and clock.time() >= until)
+        answered = True
         try:
-            if not fit:
-                await _fit(client, until=until, jitter=jitter)
-                fit = True
-            await _namespaces(client, namespaces)
-            await _rights(client, rights.asks(namespaces=namespaces, home=home, lease=lease))
-            return
+            problem = (
+                await _unfit(client, believed=believed)
+                or await _missing(client, namespaces)
+                or await _refused(client, rights.asks(namespaces=namespaces, home=home, lease=lease), believed=believed)
+            )
+            if not problem:
+                return
+            if believed:
+                raise SettingsError((problem,))
         except KubeError as error:
+            answered = error.status == _FORBIDDEN
             if not said:
                 log.warning("the API server can't be asked yet: %s; trying again", error)
                 said = True
+        if answered and until is None:
+            until = clock.time() + patience
         await asyncio.sleep(jitter.around(_RETRY))
 
 
-async def _fit(client: KubeClient, *, until: float, jitter: Jitter) -> None:
-    """Return when the API server is new enough and serves our kinds; they get the time until `until`, of the loop's clock."""
-    while True:
-        try:
-            found = await served.ask(client)
-        except KubeRefused as error:
-            if error.status != 403:
-                raise
-            # Everybody may read these by default, as everybody may ask for rights.
-            log.warning("the operator may not read what the cluster serves, so its CRDs are not checked: %s", error)
-            return
-        if problem := served.too_old(found):
-            raise SettingsError((problem,))
-        problem = served.unfit(found)
-        if not problem:
-            break
-        if asyncio.get_running_loop().time() >= until:
-            raise SettingsError((problem,))
-        await asyncio.sleep(jitter.around(_RETRY))
-    if lacking := served.unusable(found):
+async def _unfit(client: KubeClient, *, believed: bool) -> str:
+    """In what the API server does not serve our kinds, if it doesn't; `believed` says that what is refused is refused for good.
+
+    Raises SettingsError when it is too old, which does not change.
+    """
+    try:
+        found = await served.ask(client)
+    except KubeRefused as error:
+        if error.status != _FORBIDDEN or not believed:
+            raise
+        # Everybody may read these by default, as everybody may ask for rights.
+        log.warning("the operator may not read what the cluster serves, so its CRDs are not checked: %s", error)
+        return ""
+    if problem := served.too_old(found):
+        raise SettingsError((problem,))
+    problem = served.unfit(found)
+    if not problem and (lacking := served.unusable(found)):
         log.warning("%s", lacking)
+    return problem
 
 
-async def _namespaces(client: KubeClient, names: tuple[str, ...]) -> None:
+async def _missing(client: KubeClient, names: tuple[str, ...]) -> str:
+    """Which of the namespaces do not exist, if any."""
     missing = []
     for name in names:
         try:
@@ -89,36 +97,35 @@ async def _namespaces(client: KubeClient, names: tuple[str, ...]) -> None:
         except KubeNotFound:
             missing.append(name)
         except KubeRefused as error:
-            if error.status != 403:
+            if error.status != _FORBIDDEN:
                 raise
             # The rights are the next thing that is asked for, and then all that is missing is said at once.
-            return
-    if missing:
-        raise SettingsError(
-            (
-                f"--watch-namespaces (REGISTRAR_WATCH_NAMESPACES) names {_list(missing)}, which {_do(missing)} not exist."
-                " Create the namespace, or take it out of the chart's watchNamespaces.",
-            )
-        )
+            return ""
+    return (
+        f"--watch-namespaces (REGISTRAR_WATCH_NAMESPACES) names {_list(missing)}, which {_do(missing)} not exist."
+        " Create the namespace, or take it out of the chart's watchNamespaces."
+        if missing
+        else ""
+    )
 
 
-async def _rights(client: KubeClient, wanted: tuple[rights.Ask, ...]) -> None:
+async def _refused(client: KubeClient, wanted: tuple[rights.Ask, ...], *, believed: bool) -> str:
+    """Which of the rights the operator does not have, if any; `believed` says that what is refused is refused for good."""
     try:
         missing = await rights.refused(client, wanted)
     except KubeRefused as error:
-        if error.status != 403:
+        if error.status != _FORBIDDEN or not believed:
             raise
         # Everybody may ask by default; where a cluster has taken that away, a 403 in the log says later what is missing.
         log.warning("the operator may not ask for its own rights, so they are not checked: %s", error)
-        return
-    if missing:
-        who = await rights.user(client)
-        raise SettingsError(
-            (
-                f"{who or 'the operator'} may not {rights.in_words(missing)}."
-                " Install the chart with rbac.create=true, or bind roles with these rights.",
-            )
-        )
+        return ""
+    if not missing:
+        return ""
+    who = await rights.user(client)
+    return (
+        f"{who or 'the operator'} may not {rights.in_words(missing)}."
+        " Install the chart with rbac.create=true, or bind roles with these rights."
+    )
 
 
 def check_owners(gateways: Iterable[GatewayObject], namespaces: tuple[str, ...]) -> None:

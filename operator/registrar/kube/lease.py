@@ -51,6 +51,7 @@ class LeaseElector:
         self._observed: tuple[str, str] = ("", "")
         self._observed_at = float("-inf")
         self._renewed_at = float("-inf")
+        self._wrote = False
         self.term = 0
 
     def held(self) -> bool:
@@ -121,7 +122,9 @@ class LeaseElector:
         if (holder, renewed) != self._observed:
             self._observed, self._observed_at = (holder, renewed), self._clock.monotonic()
         expired = self._clock.monotonic() >= self._observed_at + float(spec.get("leaseDurationSeconds") or 0)
-        if holder and holder != self._identity and not expired:
+        # What an earlier life wrote under our name is waited out like anybody's: one of its calls may still be on its way.
+        ours = holder == self._identity and self._wrote
+        if holder and not ours and not expired:
             return False
         return await self._write(found)
 
@@ -141,6 +144,7 @@ class LeaseElector:
                 "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (found is not None),
             }
         spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(self._duration), "renewTime": now}
+        self._wrote = True
         try:
             if found is None:
                 body = {

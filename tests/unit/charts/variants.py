@@ -16,6 +16,12 @@ EVERYTHING: Json = {
     "settings": {"settleSeconds": 0.5, "logLevel": "debug", "auditLog": "/audit/lines.log", "probesPort": 9090},
     "serviceAccount": {"name": "registrar", "annotations": {"example.com/team": "platform"}},
     "actionPolicy": {"enabled": True, "aggregateTo": ["edit", "admin"], "validationActions": ["Deny", "Audit"]},
+    "livenessProbe": {
+        "periodSeconds": 10,
+        "timeoutSeconds": 15,
+        "failureThreshold": 8,
+        "terminationGracePeriodSeconds": 5,
+    },
     "podDisruptionBudget": {"maxUnavailable": "50%"},
     "podSecurityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000},
     "podAnnotations": {"example.com/scrape": "true"},

@@ -30,14 +30,11 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """Probes on a free port."""
     made = Served()
-    probes = Probes(
-        host="127.0.0.1",
-        port=0,
-        metrics=made.metrics,
-        not_ready=lambda: made.not_ready,
-        oldest_age=lambda: made.age,
-    )
+    probes = Probes(host="127.0.0.1", port=0, metrics=made.metrics)
     made.url = f"http://127.0.0.1:{await probes.start()}"
+    assert await made.get("/healthz") == (200, "text/plain; charset=utf-8", "ok\n")
+    assert await made.get("/readyz") == (503, "text/plain; charset=utf-8", "the API server was not reached yet\n")
+    probes.not_ready, probes.oldest_age = lambda: made.not_ready, lambda: made.age
     yield made
     await probes.stop()
 
