@@ -10,7 +10,11 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPException
+from itertools import count
 
 from localenv.cluster import Answer, Cluster, Json
 from tests.e2e.promises import PATH, Allowed, Line, Said, Seen, said
@@ -23,7 +27,7 @@ CALLS_PER_SECOND = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """An answer that no status allowed; `at` is in seconds since the calls began."""
+    """An answer that no status allowed; `at` is in seconds since its `Judged` began."""
 
     line: Line
     said: Said
@@ -32,15 +36,23 @@ class Wrong:
     why: str = ""
 
 
+@dataclass(slots=True)
+class Judged:
+    """The answers of some time: those that were wrong, how many there were for each promise, and for how many seconds at most none came."""
+
+    wrong: list[Wrong] = field(default_factory=list)
+    by_promise: Counter[Allowed] = field(default_factory=Counter)
+    longest_pause: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+
 class Board:
-    """What is promised, by when it was, and every answer that was not right. All methods are for any thread."""
+    """What is promised, by when it was, and how the answers were. All methods are for any thread."""
 
     def __init__(self) -> None:
         self.seen = Seen()
-        self.wrong: list[Wrong] = []
-        self.judged: Counter[Allowed] = Counter()
-        self.longest_pause = 0.0
-        self.began = self._last = time.monotonic()
+        self.judged = Judged()
+        self._last = time.monotonic()
         self._promised: defaultdict[Line, list[tuple[float, Allowed]]] = defaultdict(list)
         self._lock = threading.RLock()
 
@@ -63,6 +75,22 @@ class Board:
             self.seen.deletions.add(contract)
             self._promise_all(client)
 
+    def client(self, name: str) -> Json:
+        """A Client as the watch told it last; empty when there is none."""
+        with self._lock:
+            return self.seen.clients.get(name, {})
+
+    def contract(self, name: str) -> Json:
+        """The same for a Contract."""
+        with self._lock:
+            return self.seen.contracts.get(name, {})
+
+    def overlaps(self, client: str) -> bool:
+        """Whether the Client's Secret holds a former key beside the current one."""
+        with self._lock:
+            secret = self.seen.secrets.get(f"{client}-api-key", {})
+            return "previousApiKey" in (secret.get("data") or {})
+
     def lines(self) -> list[Line]:
         """Everything that can be called, or could be once."""
         with self._lock:
@@ -82,10 +110,18 @@ class Board:
             since = sent - LAG_SECONDS
             first = max((number for number, (at, _) in enumerate(rows) if at <= since), default=0)
             allowed = frozenset[Said]().union(*(row for _, row in rows[first:]))
-            self.judged[allowed] += 1
-            self.longest_pause, self._last = max(self.longest_pause, now - self._last), now
+            judged = self.judged
+            judged.by_promise[allowed] += 1
+            judged.longest_pause, self._last = max(judged.longest_pause, now - self._last), now
             if say not in allowed:
-                self.wrong.append(Wrong(line, say, allowed, now - self.began, why))
+                judged.wrong.append(Wrong(line, say, allowed, now - judged.began, why))
+
+    def take(self) -> Judged:
+        """The answers since the last time that they were taken."""
+        with self._lock:
+            judged, self.judged = self.judged, Judged()
+            self._last = time.monotonic()
+            return judged
 
     def _promise_all(self, client: str) -> None:
         for line in self.seen.lines():
@@ -102,39 +138,33 @@ class Board:
 
 @dataclass(slots=True)
 class Callers:
-    """Threads that call one line after the other through the gateway's Service, as long as they are not stopped."""
+    """Threads that call one line after the other through the gateway's Service, within a context."""
 
     cluster: Cluster
     board: Board
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
+    _running: list[Future[None]] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
-    _turn: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: count[int] = field(default_factory=count)
 
     def __enter__(self) -> Callers:
         """Begin."""
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(THREADS)]
-        for thread in self._threads:
-            thread.start()
+        self._running = [self._pool.submit(self._run) for _ in range(THREADS)]
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End; the calls that are under way are waited for."""
+        """End; the calls that are under way are waited for, and what stopped a thread is raised."""
         self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _next(self) -> Line | None:
-        with self._lock:
-            lines = self.board.lines()
-            self._turn += 1
-            return lines[self._turn % len(lines)] if lines else None
+        self._pool.shutdown()
+        for running in self._running:
+            running.result()
 
     def _run(self) -> None:
         while not self._ended.wait(THREADS / CALLS_PER_SECOND):
-            line = self._next()
-            if line is not None:
-                call(self.board, line, lambda line=line: self.cluster.fetch(line.api, line.key, PATH))  # type: ignore[misc]
+            lines = self.board.lines()
+            if lines:
+                line = lines[next(self._turn) % len(lines)]
+                call(self.board, line, partial(self.cluster.fetch, line.api, line.key, PATH))
 
 
 def call(board: Board, line: Line, fetch: Callable[[], Answer]) -> None:
@@ -143,7 +173,7 @@ def call(board: Board, line: Line, fetch: Callable[[], Answer]) -> None:
     sent = time.monotonic()
     try:
         answer = fetch()
-    except OSError as error:
-        board.judge(line, Said.FAULT, sent=sent, why=f"no answer: {error}")
+    except (OSError, HTTPException) as error:
+        board.judge(line, Said.FAULT, sent=sent, why=f"no answer: {error!r}")
     else:
         board.judge(line, said(answer), sent=sent, why=f"HTTP {answer.status}")

@@ -16,12 +16,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from localenv.kind.cluster import KindCluster
-from localenv.kind.images import Images
-
 from localenv.binaries import Binaries
 from localenv.errors import LocalEnvError
 from localenv.kind import images
+from localenv.kind.cluster import KindCluster
+from localenv.kind.images import Images
 from localenv.ports import free_ports
 from tests.e2e import preflight
 from tests.e2e.site import Site

@@ -87,7 +87,10 @@ class Seen:
             rows[name] = found
         if kind == "Contract":
             api = found["spec"]["api"]
-            self.once[name] = found["spec"]["clientRef"]["name"], f"{api['organization']}/{api['name']}/{api['version']}"
+            self.once[name] = (
+                found["spec"]["clientRef"]["name"],
+                f"{api['organization']}/{api['name']}/{api['version']}",
+            )
         if kind == "Secret":
             client = name.removesuffix("-api-key")
             self.keys[client] += [key for key in _keys(found).values() if key not in self.keys[client]]
@@ -104,7 +107,7 @@ class Seen:
         if client is None:
             return CLOSED
         status = client["status"]
-        published = _published(status, line.contract)
+        row = published(status, line.contract)
         if client["metadata"].get("deletionTimestamp") or self._open(client, "unregister", "revoke-key"):
             return EITHER
         by_key = self._by_key(line, status, now=now)
@@ -112,13 +115,13 @@ class Seen:
             return CLOSED
         contract = self.contracts.get(line.contract)
         if contract is None or line.contract in self.deletions:
-            return EITHER if published or contract is not None else CLOSED
-        live = contract["status"].get("phase") == "Active" and published is not None
+            return EITHER if row or contract is not None else CLOSED
+        live = contract["status"].get("phase") == "Active" and row is not None
         if live and self._open(client, "reregister"):
             return by_key if by_key == EITHER else _PUBLISHING
         if live:
-            return by_key if by_key == EITHER else HIDDEN if _hides(published or {}) else OPEN
-        waits = published is None and status.get("phase") == "UnpublishedChanges"
+            return by_key if by_key == EITHER else HIDDEN if _hides(row or {}) else OPEN
+        waits = row is None and status.get("phase") == "UnpublishedChanges"
         return CLOSED if waits and not self._open(client, "reregister") else EITHER
 
     def _open(self, client: Json, *verbs: str) -> bool:
@@ -152,7 +155,7 @@ def _keys(secret: Json) -> dict[str, str]:
     }
 
 
-def _published(status: Json, contract: str) -> Json | None:
+def published(status: Json, contract: str) -> Json | None:
     """A published contract of the Client's status, its policies in full; None when it is not published."""
     for gateway in status.get("gateways") or ():
         policies = {policy["id"]: policy for policy in gateway.get("policies") or ()}

@@ -6,6 +6,7 @@ CRDs take them up again. What this module deliberately does not do: change the c
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,7 @@ class Release:
 
         Raises LocalEnvError with Helm's message, or with the end of the operator's log when it does not become ready.
         """
-        repository, _, tag = (image or self.site.images.operator).rpartition(":")
-        wanted = {"image": {"repository": repository, "tag": tag}, **values}
+        wanted = {"image": _image(image or self.site.images.operator), **values}
         self._replicas = wanted.get("replicas", 2)
         if not self.installed():
             self.site.apply(namespace(NAMESPACE))
@@ -98,7 +98,8 @@ class Release:
         def ready() -> bool:
             pods = self.pods()
             return (
-                len(pods) == self._replicas
+                self._rolled_out()
+                and len(pods) == self._replicas
                 and all(condition(pod, "Ready").get("status") == "True" for pod in pods)
                 and all(self.logs.follows(pod) for pod in pods)
                 and self.leader() in {pod["metadata"]["name"] for pod in pods}
@@ -109,6 +110,13 @@ class Release:
         except LocalEnvError as error:
             pods = {pod["metadata"]["name"]: pod.get("status") for pod in self.pods()}
             raise LocalEnvError(f"{error}\nPods: {pods}\nThe end of the log:\n{self.tail()}") from error
+
+    def _rolled_out(self) -> bool:
+        """Whether all pods are those of the present template: right after an upgrade the former ones are still there, and ready."""
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
+        found = self.cluster.request("GET", path).body
+        seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        return seen and found["status"].get("updatedReplicas", 0) == self._replicas
 
     def leader(self) -> str:
         """The pod that has the Lease; empty when nobody has it."""
@@ -149,6 +157,36 @@ class Release:
     def tail(self, lines: int = 30) -> str:
         """The end of the logs."""
         return "\n".join(self.logs.text().splitlines()[-lines:])
+
+    # Upgrading and rolling back, as docs/how-to/upgrade.md does --------------------------------------------------
+
+    def upgrade(self, chart: Path, *, image: str) -> None:
+        """Upgrade with the chart's new defaults and the values that the user has given (`--reset-then-reuse-values`), and wait as `--wait` does."""
+        values = self.values() | {"image": _image(image)}
+        self._helm.upgrade(
+            str(chart), NAME, values, namespace=NAMESPACE, timeout=_HELM_SECONDS, reset_values=True, wait="watcher"
+        )
+        self.wait_ready()
+
+    def rollback(self) -> None:
+        """Go back to the revision before, and wait as `--wait` does."""
+        self._helm.rollback(NAME, timeout=_HELM_SECONDS, wait="watcher")
+        self.wait_ready()
+
+    def values(self) -> Json:
+        """The values that the user has given."""
+        return dict(self._helm.get_values(NAME))
+
+    def audit_lines(self) -> list[Json]:
+        """The audit lines of all pods that there were."""
+        rows = [json.loads(line) for line in self.logs.text().splitlines() if line.startswith('{"time"')]
+        return [json.loads(row["message"]) for row in rows if row["logger"] == "registrar.audit"]
+
+
+def _image(name: str) -> Json:
+    """The chart's value for an image of that name and tag."""
+    repository, _, tag = name.rpartition(":")
+    return {"repository": repository, "tag": tag}
 
 
 def gateways(site: Site) -> Json:
