@@ -42,7 +42,7 @@ class Watching:
     kubeconfig: Path
     namespace: str
     kinds: dict[Kind, Told]
-    _watches: list[watch.Watch] = field(default_factory=list)
+    _watches: list[Any] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[Exception] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -50,7 +50,7 @@ class Watching:
     def __enter__(self) -> Watching:
         """Open the streams."""
         for kind, told in self.kinds.items():
-            stream = watch.Watch()
+            stream = watch.Watch()  # type: ignore[no-untyped-call]
             self._watches.append(stream)
             self._threads.append(threading.Thread(target=self._run, args=(stream, kind, told), daemon=True))
         for thread in self._threads:
@@ -66,7 +66,7 @@ class Watching:
         if self._errors:
             raise LocalEnvError(f"A watch of {self.namespace} ended: {self._errors[0]!r}") from self._errors[0]
 
-    def _run(self, stream: watch.Watch, kind: Kind, told: Told) -> None:
+    def _run(self, stream: Any, kind: Kind, told: Told) -> None:
         try:
             function, arguments = self._list(kind)
             for event in stream.stream(function, *arguments):
@@ -79,7 +79,7 @@ class Watching:
             self._errors.append(RuntimeError(f"the stream of {kind.plural} ended"))
 
     def _list(self, kind: Kind) -> tuple[Callable[..., Any], tuple[str, ...]]:
-        api = config.new_client_from_config(config_file=str(self.kubeconfig))
+        api = config.new_client_from_config(config_file=str(self.kubeconfig))  # type: ignore[no-untyped-call]
         if kind.group:
             custom = client.CustomObjectsApi(api)
             return custom.list_namespaced_custom_object, (kind.group, kind.version, self.namespace, kind.plural)
