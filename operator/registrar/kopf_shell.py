@@ -22,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import kopf
+from kopf._core.engines.peering import Identity
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from registrar.clock import Jitter
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 Deliver = Callable[[str, str | None, Mapping[str, Any]], None]
 """Takes in one event: kind, type (ADDED, MODIFIED, DELETED; None for an object of a listing), object."""
 
+_IDENTITY = Identity("gateway-registrar")
+"""Kopf's name for this process, which nobody sees because it has no peers here. Without one Kopf asks for the user's name, and in a container the user has none."""
 _RESTART = (1.0, 2.0, 5.0, 10.0, 30.0)
 _HEALTHY = 60.0
 _MOST_AT_ONCE = 200
@@ -151,6 +154,7 @@ class _Watcher:
             settings=_settings(),
             memories=_NoMemories(),
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=watched is None,
             namespaces=watched.present() if watched is not None else (),
             stop_flag=self._stop,

@@ -1,13 +1,22 @@
-"""What Kopf is told not to keep."""
+"""What Kopf is told not to keep, and not to ask for."""
 
 from __future__ import annotations
 
 import asyncio
+import getpass
 import inspect
+import logging
 
 import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from registrar.kopf_shell import _NoMemories
+from registrar.clock import Jitter
+from registrar.kopf_shell import KopfShell, _NoMemories
+from registrar.kube.client import KubeClient
+from registrar.kube.config import KubeAccess
+from registrar.seam import direct
 
 
 def test_kopf_keeps_no_memory_of_an_object() -> None:
@@ -23,3 +32,44 @@ def test_kopf_keeps_no_memory_of_an_object() -> None:
 
     assert asyncio.run(seen_twice()) == [0, 0]
     assert "memories" in inspect.signature(kopf.operator).parameters
+
+
+async def test_kopf_runs_as_a_user_without_a_name(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails when a container's user, of whom /etc/passwd knows nothing, ends Kopf before its first request."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    asked = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/apis":  # Kopf alone asks for this, when it looks for the kinds that it shall watch
+            asked.set()
+        return web.json_response({"items": [], "metadata": {}, "groups": [], "versions": [], "resources": []})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        access = KubeAccess(server=str(server.make_url("")), ssl=None, authorization=lambda: "Bearer invented")
+        client = KubeClient(access, seam=direct)
+        shell = KopfShell(
+            access=access,
+            client=client,
+            deliver=lambda kind, type_, raw: None,
+            relisted=lambda: None,
+            restarted=lambda: None,
+            jitter=Jitter(),
+            watched=None,
+        )
+        running = asyncio.create_task(shell.run())
+        try:
+            with caplog.at_level(logging.WARNING, logger="registrar.kopf_shell"):
+                await asyncio.wait_for(asked.wait(), timeout=20)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await client.close()
+    assert not [record for record in caplog.records if "Kopf ended" in record.getMessage()]
