@@ -96,7 +96,8 @@ class Lives:
 
     def status(self, life: Life) -> Json:
         """The Client's status as the watch told it last."""
-        return self.board.client(life.name).get("status", {})
+        status: Json = self.board.client(life.name).get("status", {})
+        return status
 
     def done(self, life: Life, verb: str) -> bool:
         """Whether the status says that the action has succeeded."""

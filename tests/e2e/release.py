@@ -115,8 +115,9 @@ class Release:
         """Whether all pods are those of the present template: right after an upgrade the former ones are still there, and ready."""
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
         found = self.cluster.request("GET", path).body
-        seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
-        return seen and found["status"].get("updatedReplicas", 0) == self._replicas
+        status = found["status"]
+        seen = (status.get("observedGeneration"), status.get("updatedReplicas", 0))
+        return seen == (found["metadata"]["generation"], self._replicas)
 
     def leader(self) -> str:
         """The pod that has the Lease; empty when nobody has it."""
