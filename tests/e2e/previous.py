@@ -24,10 +24,11 @@ IMAGE_VARIABLE = "E2E_PREVIOUS_IMAGE"
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """An older checkout: `revision` is the tag or the commit, `folder` has its files."""
+    """An older checkout: `revision` is the tag or the commit, `folder` has its files; `released` tells a tag from the recorded commit."""
 
     revision: str
     folder: Path
+    released: bool
 
     @property
     def chart(self) -> Path:
@@ -47,7 +48,8 @@ def checkout(folder: Path, *, repository: Path = ROOT, record: Path = RECORD) ->
 
     Raises LocalEnvError with one line when this clone does not reach back to it.
     """
-    revision = released(repository) or recorded(record)
+    tag = released(repository)
+    revision = tag or recorded(record)
     archive = subprocess.run(
         ["git", "archive", "--format=tar", revision], cwd=repository, capture_output=True, check=False
     )
@@ -58,7 +60,7 @@ def checkout(folder: Path, *, repository: Path = ROOT, record: Path = RECORD) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     subprocess.run(["tar", "--extract", f"--directory={folder}"], input=archive.stdout, check=True)
-    return Previous(revision, folder)
+    return Previous(revision, folder, released=bool(tag))
 
 
 def released(repository: Path) -> str:

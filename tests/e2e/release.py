@@ -180,7 +180,8 @@ class Release:
 
     def audit_lines(self) -> list[Json]:
         """The audit lines of all pods that there were."""
-        rows = [json.loads(line) for line in self.logs.text().splitlines() if line.startswith('{"time"')]
+        whole = [line for line in self.logs.text().splitlines() if line.startswith('{"time"') and line.endswith("}")]
+        rows = [json.loads(line) for line in whole]
         return [json.loads(row["message"]) for row in rows if row["logger"] == "registrar.audit"]
 
 

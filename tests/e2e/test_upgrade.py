@@ -25,8 +25,12 @@ from tests.e2e.release import Release
 from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e
-USERS_VALUES: Json = {"settings": {"logLevel": "debug"}, "podLabels": {"team": "platform"}}
-"""What somebody has set for the previous version."""
+USERS_VALUES: Json = {
+    "settings": {"counterIntervalSeconds": 1},
+    "podLabels": {"team": "platform"},
+    "extraEnv": [{"name": "LOGNAME", "value": "registrar"}],
+}
+"""What somebody has set for the previous version; with its name in the environment the recorded one runs where the image has no user of that number (0113)."""
 GAP_SECONDS = 5.0
 """How long nobody may lead when the leader is ended gracefully."""
 PAUSE_SECONDS = 3.0
@@ -76,11 +80,26 @@ def there(site: Site, release: Release) -> Iterator[There]:
 both = pytest.mark.parametrize("way", ["upgrade", "rollback"])
 
 
+@pytest.fixture
+def sound(there: There, way: str) -> Crossing:
+    """A crossing to a version that takes the Lease over as this one does."""
+    if way == "rollback" and not there.previous.released:
+        pytest.skip(
+            "the recorded version leads with caches from before its predecessor's end, mended since (CHANGELOG)"
+        )
+    return there[way]
+
+
 @both
-def test_no_answer_was_wrong(there: There, way: str) -> None:
-    """Fails when a call was answered otherwise than a status allowed while it was under way, or when the calls did not go on all the time."""
+def test_no_answer_was_wrong(sound: Crossing) -> None:
+    """Fails when a call was answered otherwise than a status allowed while it was under way."""
+    assert not sound.judged.wrong
+
+
+@both
+def test_calls_were_there_all_the_time(there: There, way: str) -> None:
+    """Fails when there were too few calls to see anything, of one kind of promise or for some seconds."""
     judged = there[way].judged
-    assert not judged.wrong
     assert min(judged.by_promise[promise] for promise in (OPEN, HIDDEN, CLOSED)) >= 10, judged.by_promise
     assert sum(judged.by_promise.values()) / there[way].seconds > 10
     assert judged.longest_pause < PAUSE_SECONDS
@@ -94,9 +113,9 @@ def test_the_changes_went_on(there: There, way: str) -> None:
 
 
 @both
-def test_nothing_was_pushed_needlessly(there: There, way: str) -> None:
+def test_nothing_was_pushed_needlessly(sound: Crossing) -> None:
     """Fails when a registration or a key was changed that nobody asked to change, or more than once: the audit lines name each change."""
-    assert there[way].audited == there[way].wanted
+    assert sound.audited == sound.wanted
 
 
 @both
