@@ -13,6 +13,7 @@ RUN pip wheel --require-hashes --only-binary=:all: --wheel-dir=/wheels --require
 RUN python -m venv --without-pip /opt/registrar \
     && pip --python=/opt/registrar/bin/python install --no-index --find-links=/wheels --require-hashes --requirement=requirements/runtime.txt
 RUN python -m venv --without-pip /builder && pip --python=/builder/bin/python install --require-hashes --only-binary=:all: --requirement=requirements/build.txt
+# From here on a change of our own code makes no layer anew but the last.
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/registrar operator/registrar
 RUN pip --python=/builder/bin/python wheel --no-index --no-deps --no-build-isolation --wheel-dir=/package . \

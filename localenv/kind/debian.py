@@ -38,7 +38,15 @@ def _make(target: Path, name: str, packages: tuple[str, ...]) -> None:
             "No image registry answers, so images are made from Debian's packages; that needs debootstrap and root. "
             "Run `apt-get install debootstrap` and try again as root, or work where a registry can be reached."
         )
-    command = ["debootstrap", "--variant=minbase", *([f"--include={','.join(packages)}"] if packages else []), SUITE]
+    # What it mounts in the tree goes with it, also when it is interrupted: whoever removes the rest must not walk into /proc and /sys.
+    command = [
+        "unshare",
+        "--mount",
+        "debootstrap",
+        "--variant=minbase",
+        *([f"--include={','.join(packages)}"] if packages else []),
+        SUITE,
+    ]
     with progress(f"fetching Debian packages for {name} (usually takes 1 to 2 minutes)"):
         done = subprocess.run([*command, str(target / "root")], capture_output=True, text=True, check=False)
     if done.returncode:

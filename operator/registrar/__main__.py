@@ -1,6 +1,7 @@
 """`python -m registrar run`: settings, parts, run.
 
-The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings and for what they need and the cluster does not have: rights, namespaces.
+The exit code is 0 after a graceful stop, 1 after a fault, 2 for wrong settings and for a cluster that the operator can't work on: one that is too old, has other CRDs, or
+lacks rights or namespaces.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ async def build(
 ) -> Operator:
     """Make the operator; OSError when the probes' port is taken.
 
-    Raises SettingsError when there is no cluster to talk to, or when rights or watched namespaces are missing in it.
+    Raises SettingsError when there is no cluster to talk to, or none that the operator can work on (see `startup`).
     """
     ground = await _ground(settings, seam=seam, clock=clock or SystemClock(), jitter=jitter or Jitter())
     metrics, clock, jitter = ground.metrics, ground.clock, ground.jitter

@@ -30,7 +30,7 @@ USERS_VALUES: Json = {
     "podLabels": {"team": "platform"},
     "extraEnv": [{"name": "LOGNAME", "value": "registrar"}],
 }
-"""What somebody has set for the previous version; with its name in the environment the recorded one runs where the image has no user of that number (0113)."""
+"""What somebody has set for the previous version; with its name in the environment the recorded one runs where the image has no user of that number (decision 112)."""
 GAP_SECONDS = 5.0
 """How long nobody may lead when the leader is ended gracefully."""
 PAUSE_SECONDS = 3.0

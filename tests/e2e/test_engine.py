@@ -19,7 +19,7 @@ from localenv.cluster import until
 from localenv.environment import ROOT
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.e2e,
     pytest.mark.skipif(
         os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "docker", "iptables", "ip", "unshare"))),
         reason="only root can start an engine, and only where its packages are installed",
