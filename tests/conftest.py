@@ -1,4 +1,4 @@
-"""What every test stands on: one event loop of the main thread's own, so that none is made in passing and left open."""
+"""What every test stands on: one event loop of the main thread's own, so that none is made in passing and left open; properties without a time limit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the property.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

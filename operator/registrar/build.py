@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from registrar.clock import Clock, Jitter, SystemClock
 from registrar.engine.app import Engine, Reconciler
@@ -57,7 +57,7 @@ from registrar.settings import Settings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 WATCH_AFTER = 15.0
-"""Seconds after which the watch begins though the passes of the start are not over; a replica that does not lead has none."""
+"""Seconds after which the watch begins though the passes of the start are not over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +157,8 @@ async def build(
         state = _state(ground)
         opened.push_async_callback(state.pool.close)
         loaded = asyncio.Event()
-        shell, sources = _sources(ground, state, loaded=loaded)
-        engine, figures = _engine(ground, state, sources, loaded=loaded)
+        shell, sweep, sources = _sources(ground, state, loaded=loaded)
+        engine, figures = _engine(ground, state, sources, catch_up=sweep.catch_up, loaded=loaded)
 
         def not_ready() -> str:
             if not loaded.is_set():
@@ -204,7 +204,12 @@ async def _ground(
 
 
 def _engine(
-    ground: _Ground, state: _State, sources: list[Callable[[], Awaitable[None]]], *, loaded: asyncio.Event
+    ground: _Ground,
+    state: _State,
+    sources: list[Callable[[], Awaitable[None]]],
+    *,
+    catch_up: Callable[[], Awaitable[None]],
+    loaded: asyncio.Event,
 ) -> tuple[Engine, Figures]:
     """What runs, and what it tells of the gateways."""
     settings, hands = ground.settings, _hands(ground, state)
@@ -221,6 +226,7 @@ def _engine(
         workers=settings.workers,
         loaded=loaded,
         sources=sources,
+        catch_up=catch_up,
         before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
         services=[_collector(ground, state, hands).run],
     )
@@ -389,9 +395,9 @@ def _collector(ground: _Ground, state: _State, hands: _Hands) -> Collector:
 
 def _sources(
     ground: _Ground, state: _State, *, loaded: asyncio.Event
-) -> tuple[KopfShell, list[Callable[[], Awaitable[None]]]]:
+) -> tuple[KopfShell, Sweep, list[Callable[[], Awaitable[None]]]]:
     """What brings events: the watch with the listing before it, the sweep, and the look at the watched namespaces; `loaded` is set in between."""
-    kube, jitter, store, queue = ground.kube, ground.jitter, state.store, state.queue
+    kube, jitter, store, queue, elector = ground.kube, ground.jitter, state.store, state.queue, ground.elector
     watched = (
         WatchedNamespaces(client=kube, store=store, ingest=state.ingest, jitter=jitter, names=ground.namespaces)
         if ground.namespaces
@@ -419,6 +425,8 @@ def _sources(
 
     async def watch() -> None:
         await shell.wait_for_crds()
+        if elector is not None:
+            await elector.look()
         await preload.run()
         check_owners(store.gateways().values(), ground.namespaces)
         # What was loaded stays: the collector need not look through 60,000 objects again and again, which takes as long as a dozen passes.
@@ -426,9 +434,10 @@ def _sources(
         gc.freeze()
         _enqueue_all(store, queue)
         loaded.set()
-        # Kopf lists everything once more, which tells nothing new and takes as long as all first passes: those come first.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.drained(), timeout=WATCH_AFTER)
+        # Kopf lists everything once more, which tells nothing new and takes as long as all first passes: those come first. A replica that stands by has none.
+        await _any(
+            queue.drained(), *((elector.standing_by.wait(),) if elector is not None else ()), seconds=WATCH_AFTER
+        )
         await shell.run()
 
     async def sweeping() -> None:
@@ -436,14 +445,24 @@ def _sources(
         await sweep.run()
 
     if watched is None:
-        return shell, [watch, sweeping]
+        return shell, sweep, [watch, sweeping]
     watched.changed = shell.renew
 
     async def looking() -> None:
         await loaded.wait()
         await watched.run()
 
-    return shell, [watch, sweeping, looking]
+    return shell, sweep, [watch, sweeping, looking]
+
+
+async def _any(*waits: Coroutine[Any, Any, object], seconds: float) -> None:
+    """Return when the first of them has come to its end, or after that time."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _hash_secret(client: KubeClient, settings: Settings, jitter: Jitter) -> bytes:

@@ -52,8 +52,7 @@ class Release:
 
         Raises LocalEnvError with Helm's message, or with the end of the operator's log when it does not become ready.
         """
-        repository, _, tag = (image or self.site.images.operator).rpartition(":")
-        wanted = {"image": {"repository": repository, "tag": tag}, **values}
+        wanted = {"image": _image(image or self.site.images.operator), **values}
         self._replicas = wanted.get("replicas", 2)
         if not self.installed():
             self.site.apply(namespace(NAMESPACE))
@@ -122,8 +121,9 @@ class Release:
         """Whether all pods are those of the present template: right after an upgrade the former ones are still there, and ready."""
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
         found = self.cluster.request("GET", path).body
-        seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
-        return bool(seen and found["status"].get("updatedReplicas", 0) == self._replicas)
+        status = found["status"]
+        seen = (status.get("observedGeneration"), status.get("updatedReplicas", 0))
+        return seen == (found["metadata"]["generation"], self._replicas)
 
     def leader(self) -> str:
         """The pod that has the Lease; empty when nobody has it."""
@@ -165,10 +165,36 @@ class Release:
         """The end of the logs."""
         return "\n".join(self.logs.text().splitlines()[-lines:])
 
+    # Upgrading and rolling back, as docs/how-to/upgrade.md does --------------------------------------------------
+
+    def upgrade(self, chart: Path, *, image: str) -> None:
+        """Upgrade with the chart's new defaults and the values that the user has given (`--reset-then-reuse-values`), and wait as `--wait` does."""
+        values = self.values() | {"image": _image(image)}
+        self._helm.upgrade(
+            str(chart), NAME, values, namespace=NAMESPACE, timeout=_HELM_SECONDS, reset_values=True, wait="watcher"
+        )
+        self.wait_ready()
+
+    def rollback(self) -> None:
+        """Go back to the revision before, and wait as `--wait` does."""
+        self._helm.rollback(NAME, timeout=_HELM_SECONDS, wait="watcher")
+        self.wait_ready()
+
+    def values(self) -> Json:
+        """The values that the user has given."""
+        return dict(self._helm.get_values(NAME))
+
     def audit_lines(self) -> list[Json]:
         """The audit lines of all pods that there were."""
-        rows = [json.loads(line) for line in self.logs.text().splitlines() if line.startswith('{"time"')]
+        whole = [line for line in self.logs.text().splitlines() if line.startswith('{"time"') and line.endswith("}")]
+        rows = [json.loads(line) for line in whole]
         return [json.loads(row["message"]) for row in rows if row["logger"] == "registrar.audit"]
+
+
+def _image(name: str) -> Json:
+    """The chart's value for an image of that name and tag."""
+    repository, _, tag = name.rpartition(":")
+    return {"repository": repository, "tag": tag}
 
 
 def gateways(site: Site) -> Json:

@@ -15,6 +15,7 @@ from localenv import account
 from localenv.cluster import Cluster, Json, until
 from localenv.errors import LocalEnvError
 from localenv.gateway import APIS, Api, GatewayApi
+from localenv.kind.cluster import KindCluster, node_name
 from localenv.kind.images import Images
 from registrar.kube.config import KubeAccess, load_access
 from tests.e2e import workloads
@@ -144,3 +145,10 @@ class Site:
         if done.returncode:
             raise LocalEnvError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
         return done.stdout
+
+    def load(self, image: str) -> None:
+        """Put an image of the engine into the cluster's node, where the suite has one."""
+        cluster = KindCluster.at(self.node.removesuffix(node_name("")), folder=self.folder)
+        if cluster is None:
+            raise LocalEnvError(f"The node {self.node} does not run any more; `docker ps --all` says why.")
+        cluster.load(image)

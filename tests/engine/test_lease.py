@@ -186,3 +186,50 @@ async def test_random_cuts_never_give_two_leaders() -> None:
     assert seen == set(names), "all of them must have led at some time"
     for task in tasks:
         task.cancel()
+
+
+async def looked(leases: Leases, name: str) -> LeaseElector:
+    """A candidate that has looked at the Lease, as one does before it loads anything."""
+    found = candidate(leases, name)
+    await found.look()
+    return found
+
+
+async def test_who_finds_the_lease_free_and_unchanged_was_alone() -> None:
+    """Fails when a restart after a graceful stop, or the very first start, has to read everything twice."""
+    leases = Leases()
+    first = await looked(leases, "first")
+    await first.acquire()
+    await first.release()
+    second = await looked(leases, "second")
+    await second.acquire()
+    assert first.alone
+    assert second.alone
+    assert not first.standing_by.is_set()
+
+
+async def test_who_follows_somebody_was_not_alone() -> None:
+    """Fails when a candidate works on what it loaded while another one still worked: one that held the Lease then, or had it in between."""
+    leases = Leases()
+    first = candidate(leases, "first")
+    before = await looked(leases, "before")
+    await first.acquire()
+    during = await looked(leases, "during")
+    waiting = asyncio.create_task(during.acquire())
+    await during.standing_by.wait()
+    await first.release()
+    await waiting
+    assert not during.alone
+    await during.release()
+    await before.acquire()
+    assert not before.alone
+
+
+async def test_who_could_not_look_was_not_alone() -> None:
+    """Fails when an API server that is away passes for a Lease that is free."""
+    leases = Leases()
+    leases.down.add("first")
+    first = await looked(leases, "first")
+    leases.down.clear()
+    await first.acquire()
+    assert not first.alone

@@ -19,6 +19,7 @@ from registrar.engine.queue import WorkQueue
 from registrar.engine.source import Ingest
 from registrar.engine.store import Store
 from registrar.engine.sweep import LONGEST_LISTING, Sweep
+from registrar.errors import KubeUnavailable
 from registrar.kube.client import Page, Resource
 from registrar.metrics import Metrics
 
@@ -27,17 +28,20 @@ pytestmark = pytest.mark.looptime
 
 @dataclass
 class Kube:
-    """An API server that has these namespaces and nothing else, and says when it was listed."""
+    """An API server that has these namespaces and nothing else, and says when it was listed; the first `away` listings find it away."""
 
     names: int = 0
     listed: list[float] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
+    away: int = 0
 
     async def list_pages(self, resource: Resource, **_: Any) -> AsyncIterator[Page]:
         if resource.kind == "Namespace":
             self.listed.append(asyncio.get_running_loop().time())
+            if len(self.listed) <= self.away:
+                raise KubeUnavailable("away")
             yield Page([self.item(number) for number in range(self.names)], "100000")
 
     async def get(self, resource: Resource, *, namespace: str, name: str, **_: Any) -> dict[str, Any]:
@@ -125,3 +129,12 @@ async def test_what_was_missed_is_fetched_once_and_others_get_their_turn() -> No
     await beside
     assert kube.got == [f"n{number}" for number in range(1990, 1999)]
     assert kube.turns[0] >= 3
+
+
+async def test_catching_up_waits_an_api_server_out() -> None:
+    """Fails when a new leader begins though a kind could not be listed."""
+    kube = Kube(names=3, away=2)
+    sweep = sweep_of(kube)
+    await sweep.catch_up()
+    assert len(kube.listed) == 3
+    assert kube.got == ["n0", "n1", "n2"]

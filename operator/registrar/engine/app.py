@@ -3,8 +3,9 @@
 The data flows one way: Kopf's events and the preload fill the store, the store's changes fill the queue, workers look, decide and act, and what they
 write comes back as events that change nothing.
 
-Invariants: workers start only when every kind is loaded and the Lease is held; the engine's tasks live outside Kopf and outlive its restarts; losing
-the Lease stops the workers first and then the engine; a graceful stop lets running passes end, releases the Lease and flushes the Events.
+Invariants: workers start only when every kind is loaded, the Lease is held, and what a former leader did since the loading is known; the engine's tasks live
+outside Kopf and outlive its restarts; losing the Lease stops the workers first and then the engine; a graceful stop lets running passes end, releases the Lease and
+flushes the Events.
 What this module deliberately does not do: any rule of the product; start again (see `__main__`).
 """
 
@@ -44,7 +45,8 @@ class Engine:
     """The running operator.
 
     `sources` bring events, `reconcilers` are by kind, `services` run beside the workers on the leader;
-    `before_leading` is called when the caches are loaded and the Lease is held, before the first worker; `leading` says that workers run.
+    `catch_up` brings the caches to what is true now, for a leader that was not the only one since they were loaded;
+    `before_leading` is called when that is done and the Lease is held, before the first worker; `leading` says that workers run.
     """
 
     queue: WorkQueue
@@ -58,6 +60,7 @@ class Engine:
     workers: int
     loaded: asyncio.Event
     sources: list[Callable[[], Awaitable[None]]]
+    catch_up: Callable[[], Awaitable[None]]
     before_leading: Callable[[], None] = lambda: None
     services: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     leading: bool = False
@@ -112,20 +115,16 @@ class Engine:
     async def _lead(self) -> None:
         """Wait for the caches and the Lease, then work; ends when the Lease is lost."""
         await self.loaded.wait()
-        if self.elector is not None:
-            await self.elector.acquire()
-        self.before_leading()
-        self.queue.workers_start()
-        self.leading = True
-        self.metrics.leader(True)
-        log.info("leading: %d keys wait", self.queue.depth)
-        tasks = [asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers)]
-        self._busy.update(tasks)
-        beside = [asyncio.create_task(self.keeper.run(), name="keeper")]
-        beside += [asyncio.create_task(_named(service), name=str(service)) for service in self.services]
-        if self.elector is not None:
-            beside.append(asyncio.create_task(self.elector.run(), name="lease"))
+        beside: list[asyncio.Task[None]] = []
         try:
+            if self.elector is not None:
+                await self.elector.acquire()
+                beside.append(asyncio.create_task(self.elector.run(), name="lease"))
+                if not self.elector.alone:
+                    await self._caught_up(lease=beside[0])
+            self._work()
+            beside.append(asyncio.create_task(self.keeper.run(), name="keeper"))
+            beside += [asyncio.create_task(_named(service), name=str(service)) for service in self.services]
             done, _ = await asyncio.wait(beside, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 await task
@@ -133,6 +132,24 @@ class Engine:
             self.leading = False
             self.metrics.leader(False)
             await _cancelled(*beside)
+
+    async def _caught_up(self, *, lease: asyncio.Task[None]) -> None:
+        """Wait until the caches know what the leader before this one did last; raises LeaseLost when the Lease is lost over it."""
+        catching_up = asyncio.create_task(_named(self.catch_up), name="catching up")
+        try:
+            await asyncio.wait({catching_up, lease}, return_when=asyncio.FIRST_COMPLETED)
+            await (lease if lease.done() else catching_up)
+        finally:
+            await _cancelled(catching_up)
+
+    def _work(self) -> None:
+        """Start the workers."""
+        self.before_leading()
+        self.queue.workers_start()
+        self.leading = True
+        self.metrics.leader(True)
+        log.info("leading: %d keys wait", self.queue.depth)
+        self._busy.update(asyncio.create_task(self._worker(), name=f"worker-{n}") for n in range(self.workers))
 
     async def _worker(self) -> None:
         reconciles = self.metrics.reconciles

@@ -28,6 +28,7 @@ AFTER_RELIST = 2.0
 """Seconds of quiet after a listing by Kopf until the sweep: what it lists has arrived by then."""
 LONGEST_LISTING = 120.0
 """Seconds after which the sweep begins though Kopf still lists: of 60,000 objects it needs less than half of that."""
+_RETRY = 1.0
 _PACE = 0.01
 _YIELD_EVERY = 500
 
@@ -72,10 +73,25 @@ class Sweep:
         """Sweep all kinds; a kind that can't be listed is swept the next time."""
         for resource in KINDS:
             for namespace in self.preload.scopes(resource):
-                try:
-                    await self._sweep(resource, namespace)
-                except KubeError as error:
-                    log.warning("%s can't be swept now: %s", resource.plural, error)
+                await self._try(resource, namespace)
+
+    async def catch_up(self) -> None:
+        """Return when the store has everything as it was at the call, or newer; faults of the API server are waited out."""
+        left = [(resource, namespace) for resource in KINDS for namespace in self.preload.scopes(resource)]
+        while True:
+            left = [row for row in left if not await self._try(*row)]
+            if not left:
+                return
+            await asyncio.sleep(self.jitter.around(_RETRY))
+
+    async def _try(self, resource: Resource, namespace: str) -> bool:
+        """Sweep one kind; False when the API server did not let it come to its end."""
+        try:
+            await self._sweep(resource, namespace)
+        except KubeError as error:
+            log.warning("%s can't be swept now: %s", resource.plural, error)
+            return False
+        return True
 
     async def _sweep(self, resource: Resource, namespace: str) -> None:
         seen: set[str] = set()

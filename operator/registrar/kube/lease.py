@@ -3,8 +3,8 @@
 A candidate never trusts the clock of another process: it waits until the record has not changed for a whole lease duration by its own clock.
 
 Invariants: two electors never hold the Lease at once as long as their clocks run at the same speed; a holder that could not renew for the renew
-deadline counts as having lost it, before anybody else may take it. What this module deliberately does not do: fence calls (the gateways' guard asks
-`assert_fresh` before each changing call).
+deadline counts as having lost it, before anybody else may take it; who counts as alone was preceded by nobody since it looked. What this module deliberately does
+not do: fence calls (the gateways' guard asks `assert_fresh` before each changing call).
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ class LeaseElector:
         self._observed_at = float("-inf")
         self._renewed_at = float("-inf")
         self._wrote = False
+        self._free_at: str | None = None
+        self._taken_from: str | None = None
         self.term = 0
+        self.standing_by = asyncio.Event()
+        """Set once somebody else was seen to hold the Lease, or it could not be had."""
 
     def held(self) -> bool:
         """Whether this process is the leader as far as it can know."""
@@ -67,13 +71,27 @@ class LeaseElector:
         if self.age() + margin >= self._duration:
             raise LeaseLost("The leader Lease is too old to begin a call that changes a gateway.")
 
+    @property
+    def alone(self) -> bool:
+        """Whether nobody can have worked between `look` and the moment in which this process became the leader."""
+        return self._free_at is not None and self._free_at == self._taken_from
+
+    async def look(self) -> None:
+        """See whether the Lease is free, before what a leader works with is loaded. What can't be seen counts as held."""
+        try:
+            found = await self._get()
+        except KubeError as error:
+            log.warning("the Lease can't be looked at now: %s", error)
+            return
+        if not ((found or {}).get("spec") or {}).get("holderIdentity"):
+            self._free_at = _version(found)
+
     async def acquire(self) -> None:
         """Return when this process has become the leader."""
-        said = False
         while not await self._try():
-            if not said:
+            if not self.standing_by.is_set():
                 log.info("waiting for the Lease %s/%s, held by %s", self._namespace, self._name, self._observed[0])
-                said = True
+                self.standing_by.set()
             await asyncio.sleep(self._retry + self._jitter.up_to(self._retry * 0.2))
         self.term += 1
         log.info("became the leader (term %d)", self.term)
@@ -165,7 +183,14 @@ class LeaseElector:
         except KubeConflict:
             return False
         self._observed, self._observed_at = (self._identity, now), self._clock.monotonic()
+        if not self.term:
+            self._taken_from = _version(found)
         return True
 
     def _time(self) -> str:
         return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _version(found: dict[str, Any] | None) -> str:
+    """The record's version, which each renewal and each release changes; empty when there is no record."""
+    return str(found["metadata"]["resourceVersion"]) if found is not None else ""

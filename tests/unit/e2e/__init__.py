@@ -1,0 +1,1 @@
+"""Unit tests of what judges in tests/e2e: that it finds what is wrong, without a cluster."""
