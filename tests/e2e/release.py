@@ -149,7 +149,11 @@ class Release:
         until(self.logs.all_read, what="their logs being read", seconds=20)
 
     def _scale(self, replicas: int) -> None:
-        self.site.run_kubectl("scale", f"deployment/{NAME}", f"--namespace={NAMESPACE}", f"--replicas={replicas}")
+        # By Helm, as it applies on the server's side: after `kubectl scale` its next upgrade would find a conflict.
+        values = self.values() | {"replicas": replicas}
+        self._helm.upgrade(
+            str(OPERATOR_CHART), NAME, values, namespace=NAMESPACE, timeout=_HELM_SECONDS, reset_values=True
+        )
         self._replicas = replicas
 
     def metrics(self) -> str:
