@@ -30,7 +30,7 @@ DURATION, RENEW = 15, 10
 """Seconds that a Lease holds, and without a renewal leads, by the chart's defaults."""
 LIVENESS = {"periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 3, "terminationGracePeriodSeconds": 1}
 SLOW = 120
-"""Seconds: an API server that has just come back answers its administrators at once, and everybody else when it has read the roles; on a busy machine that takes a minute."""
+"""Seconds: an API server that has just come back answers administrators at once, and everybody else when it has read the roles, which takes a busy machine a minute."""
 GIVES_UP = LIVENESS["periodSeconds"] * LIVENESS["failureThreshold"] + LIVENESS["timeoutSeconds"]
 """Seconds after which the kubelet has given a process up."""
 
