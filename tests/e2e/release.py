@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import helm_python
 
 from localenv.charts import GATEWAYS_CHART, OPERATOR_CHART
-from localenv.cluster import Cluster, Json, condition, until
+from localenv.cluster import API, Cluster, Json, condition, until
 from localenv.errors import LocalEnvError
 from tests.e2e import workloads
 from tests.e2e.logs import Logs
@@ -203,16 +203,17 @@ def _image(name: str) -> Json:
 
 def gateways(site: Site) -> Json:
     """The values of the gateways' chart: the gateway in the cluster as `default`, open to everybody."""
-    spec = {
-        "type": "Apiman",
-        "default": True,
-        "contracts": "Any",
-        "apiman": {
-            "endpoint": workloads.GATEWAY_CONFIG_URL,
-            "publicEndpoint": site.gateway_url,
-            "credentialsSecretRef": {"name": CREDENTIALS},
-            "allowPlainHttp": True,
-        },
-    }
     credentials = {"username": site.gateway_user, "password": site.gateway_password}
-    return {"gateways": {"default": {"spec": spec, "credentials": credentials}}}
+    spec = _gateway_spec(site, credentialsSecretRef={"name": CREDENTIALS})
+    return {"gateways": {"default": {"spec": spec | {"default": True}, "credentials": credentials}}}
+
+
+def runtime_gateway(site: Site, name: str, **apiman: object) -> Json:
+    """The manifest of a RuntimeGateway of a test's own, not the default, at the gateway in the cluster; `apiman` are other fields of that section."""
+    spec = _gateway_spec(site, **({"credentialsSecretRef": {"name": CREDENTIALS}} | apiman))
+    return {"apiVersion": API, "kind": "RuntimeGateway", "metadata": {"name": name}, "spec": spec}
+
+
+def _gateway_spec(site: Site, **apiman: object) -> Json:
+    endpoints = {"endpoint": workloads.GATEWAY_CONFIG_URL, "publicEndpoint": site.gateway_url, "allowPlainHttp": True}
+    return {"type": "Apiman", "contracts": "Any", "apiman": endpoints | apiman}

@@ -106,11 +106,11 @@ class Site:
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         self.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
 
-    def developer(self, namespace: str) -> Cluster:
-        """The view of somebody who may edit that namespace, and nothing else of the cluster."""
+    def developer(self, namespace: str, *, role: str = "edit") -> Cluster:
+        """The view of somebody who has that role of the cluster in that namespace, and nothing else of the cluster."""
         name = f"{namespace}-{DEVELOPER}"
         subject = {"kind": "ServiceAccount", "name": DEVELOPER, "namespace": namespace}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+        bound = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         meta = {"name": DEVELOPER, "namespace": namespace}
         self.apply(
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
@@ -118,7 +118,7 @@ class Site:
                 "apiVersion": "rbac.authorization.k8s.io/v1",
                 "kind": "RoleBinding",
                 "metadata": meta,
-                "roleRef": role,
+                "roleRef": bound,
                 "subjects": [subject],
             },
         )

@@ -12,6 +12,7 @@ from registrar.errors import (
     GatewayError,
     GatewayRefused,
     GatewayThrottled,
+    GatewayUnauthorized,
     GatewayUnreachable,
     LeaseLost,
 )
@@ -147,6 +148,22 @@ async def test_the_breaker_opens_and_a_probe_closes_it() -> None:
     await calls.probe()
     assert not calls.breaker.is_open
     await calls.read(WHO)
+
+
+async def test_the_breaker_knows_that_it_is_the_credentials() -> None:
+    """Fails when Clients of a gateway that refuses the password are told that it can't be reached."""
+    driver = Scripted()
+    driver.ends = [*[GatewayUnauthorized("no", status=401)] * 5, GatewayUnreachable("gone")]
+    calls = limited(driver)
+    for _ in range(5):
+        with pytest.raises(GatewayUnauthorized):
+            await calls.read(WHO)
+    assert calls.breaker.is_open and calls.breaker.unauthorized
+    with pytest.raises(GatewayUnreachable, match="gone"):
+        await calls.probe()
+    assert calls.breaker.is_open and not calls.breaker.unauthorized
+    await calls.probe()
+    assert not calls.breaker.is_open
 
 
 async def test_a_refusal_is_an_answer() -> None:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from localenv.environment import ROOT, Environment
+from localenv.environment import ROOT
 from registrar.cli.__main__ import main
 
 Json = dict[str, Any]
@@ -42,11 +42,19 @@ class Said:
         return lines[0]
 
 
+class HasKubectl(Protocol):
+    """What knows where the real kubectl is."""
+
+    @property
+    def kubectl(self) -> Path:
+        """The program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """One user of the plugin. `folder` gets the programs that the user has on the path."""
 
-    env: Environment
+    env: HasKubectl
     kubeconfig: Path
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)

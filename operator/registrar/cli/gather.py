@@ -16,12 +16,23 @@ from registrar.cli.diagnosis.facts import CLIENT, CONTRACT, Facts, LeaseFact, Se
 from registrar.cli.errors import NotFound
 from registrar.cli.reading import Json, name, namespace, seconds, section, word
 from registrar.errors import KubeNotFound, KubeRefused
-from registrar.kube.client import CLIENTS, CONTRACTS, GATEWAYS, GRANTS, LEASES, POLICIES, SECRETS
+from registrar.kube.client import (
+    CLIENTS,
+    CONTRACTS,
+    DEPLOYMENTS,
+    GATEWAYS,
+    GRANTS,
+    LEASES,
+    POLICIES,
+    SECRETS,
+)
 from registrar.resources.base import GROUP
 from registrar.seam import Site
 
 T = TypeVar("T")
 LEASE = "gateway-registrar"
+OPERATOR = "app.kubernetes.io/name=gateway-registrar"
+"""The label by which the chart's Deployment is found, whatever the release is called."""
 ALLOW_USE = f"{GROUP}/allow-use"
 
 
@@ -86,6 +97,7 @@ async def facts(session: Session, wanted: str, *, operator_namespace: str) -> Fa
         gateways=gateways,
         grants=None if grants is None else tuple(grants),
         lease=lease,
+        stopped=await _stopped(session, where) if lease is not None and not lease.held else (),
     )
     return await _with_secrets(session, made)
 
@@ -108,6 +120,12 @@ async def _operator(session: Session, guess: str) -> tuple[str, LeaseFact | None
             return guess, LeaseFact(age=None)
         found = elsewhere[0]
     return (guess, None) if found is None else (namespace(found), _lease(found))
+
+
+async def _stopped(session: Session, where: str) -> tuple[str, ...]:
+    """The operator's Deployments there that are scaled to nothing, as far as the user may list them."""
+    listed = await permitted(session.items(DEPLOYMENTS, namespace=where, label_selector=OPERATOR)) or ()
+    return tuple(sorted(name(row) for row in listed if section(row, "spec").get("replicas") == 0))
 
 
 def _lease(found: Json) -> LeaseFact:

@@ -221,7 +221,8 @@ class Gatherer:
         for name in names:
             handle = self._pool.handle(name)
             if handle is None or handle.breaker.is_open or now < memory.hold_until.get(name, 0.0):
-                faults[name] = memory.fault(name, Fault.UNREACHABLE, now=now)
+                refused = handle is not None and handle.breaker.unauthorized
+                faults[name] = memory.fault(name, Fault.UNAUTHORIZED if refused else Fault.UNREACHABLE, now=now)
         return faults
 
     def _key(self, client: ClientObject, memory: ClientMemory) -> tuple[KeyFact, Keys]:

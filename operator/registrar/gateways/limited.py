@@ -92,7 +92,7 @@ class LimitedDriver:
         if isinstance(error, GatewayThrottled):
             self.limits.throttled(error.retry_after)
         elif isinstance(error, GatewayUnreachable | GatewayUnauthorized):
-            self.breaker.failed()
+            self.breaker.failed(unauthorized=isinstance(error, GatewayUnauthorized))
         elif error.status:
             self.breaker.succeeded()
         else:

@@ -98,16 +98,20 @@ class CircuitBreaker:
         """Open after that many failures."""
         self._limit = failures
         self._failures = 0
+        self.unauthorized = False
+        """Whether the last call got nowhere because the gateway refuses the credentials."""
 
     @property
     def is_open(self) -> bool:
         """Whether ordinary calls are refused."""
         return self._failures >= self._limit
 
-    def failed(self) -> None:
-        """A call got nowhere."""
+    def failed(self, *, unauthorized: bool = False) -> None:
+        """A call got nowhere; `unauthorized` says that it was answered, and the credentials refused."""
         self._failures += 1
+        self.unauthorized = unauthorized
 
     def succeeded(self) -> None:
         """A call was answered, if only by a refusal of what was asked."""
         self._failures = 0
+        self.unauthorized = False

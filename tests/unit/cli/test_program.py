@@ -271,3 +271,20 @@ async def test_the_operator_is_found_by_its_lease(tmp_path: Path, where: list[st
     finding = diagnose(known)
     assert finding is not None and finding.reason == "OperatorNotRunning"
     assert f"kubectl -n {said} get deployments,pods,leases" in finding.mends[0].command
+
+
+async def test_an_operator_that_is_scaled_to_nothing_is_named(tmp_path: Path) -> None:
+    """Only Deployments with the chart's label, and of those only the ones that are to have no pod."""
+    asked: list[str] = []
+    rows = [{"metadata": {"name": name}, "spec": {"replicas": count}} for name, count in (("b", 0), ("a", 0), ("c", 2))]
+    others = leases("guess")
+
+    def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/apis/apps/v1/namespaces/guess/deployments":
+            asked.append(request.query["labelSelector"])
+            return web.json_response({"metadata": {}, "items": rows})
+        return others(request)
+
+    async with server(answer, tmp_path) as target, connect(target) as session:
+        known = await facts(session, "client/shop", operator_namespace="guess")
+    assert (known.stopped, asked) == (("a", "b"), ["app.kubernetes.io/name=gateway-registrar"])

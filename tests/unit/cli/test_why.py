@@ -32,6 +32,12 @@ def unready(reason: str, *more: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return gateway(condition("Ready", "False", reason), *more, **spec)
 
 
+def at_service(found: dict[str, Any]) -> dict[str, Any]:
+    """The gateway, with the name of a Service as its address."""
+    found["spec"]["apiman"]["endpoint"] = "http://gateway.apiman.svc.cluster.local:8081"
+    return found
+
+
 def blocked_client(type_: str, reason: str, status: str = "False", **changed: Any) -> dict[str, Any]:
     return client(condition("Ready", "False", reason), condition(type_, status, reason), **changed)
 
@@ -376,6 +382,55 @@ ROWS = [
         "Client team-a/shop",
         "OperatorNotRunning",
         f"kubectl -n {OPERATOR} get deployments,pods,leases",
+    ),
+    Row(
+        "an operator that is scaled to nothing",
+        facts(client=unseen(), lease=LeaseFact(age=None), stopped=("gateway-registrar",)),
+        "Client team-a/shop",
+        "OperatorNotRunning",
+        f"kubectl -n {OPERATOR} scale deployment gateway-registrar --replicas=2",
+    ),
+    Row(
+        "an operator that does not look, asked by who may not read its Lease",
+        facts(client=unseen(), gateways=None, grants=None),
+        "Client team-a/shop",
+        "NotSeen",
+        "kubectl registrar why shop -n team-a",
+    ),
+    Row(
+        "a gateway's fault, asked by who may not read RuntimeGateways",
+        facts(client=blocked_client("Registered", "GatewayUnauthorized"), gateways=None, grants=None),
+        "Client team-a/shop",
+        "GatewayUnauthorized",
+        "kubectl registrar why shop -n team-a",
+    ),
+    Row(
+        "no default gateway, asked about a Contract by who may not read RuntimeGateways",
+        facts(
+            kind="Contract",
+            name="orders",
+            client=blocked_client("ResolvedRefs", "NoDefaultGateway", identity={}),
+            contract=contract(),
+            gateways=None,
+            grants=None,
+        ),
+        "Client team-a/shop",
+        "NoDefaultGateway",
+        "kubectl registrar why contract/orders -n team-a",
+    ),
+    Row(
+        "not granted, asked by who may not read RuntimeGateways",
+        facts(contracts=(not_live("NotGranted", phase="Rejected"),), gateways=None, grants=None),
+        "Contract team-a/orders",
+        "NotGranted",
+        "kubectl registrar why shop -n team-a",
+    ),
+    Row(
+        "a gateway behind a Service that does not answer",
+        facts(gateways={"default": at_service(unready("GatewayUnreachable"))}),
+        "RuntimeGateway default",
+        "GatewayUnreachable",
+        "kubectl -n apiman get services,endpointslices",
     ),
     Row(
         "an operator that does not watch the namespace",

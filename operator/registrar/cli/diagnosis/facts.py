@@ -39,7 +39,10 @@ class LeaseFact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything about one subject. `now` is in seconds since the epoch; `contracts` are all of the namespace's."""
+    """Everything about one subject. `now` is in seconds since the epoch; `contracts` are all of the namespace's.
+
+    `stopped` are the operator's Deployments that are scaled to nothing; they are looked for only where nobody holds the Lease.
+    """
 
     kind: str
     name: str
@@ -54,6 +57,7 @@ class Facts:
     grants: tuple[Json, ...] | None = None
     secrets: Mapping[tuple[str, str], SecretState] = field(default_factory=dict)
     lease: LeaseFact | None = None
+    stopped: tuple[str, ...] = ()
 
     @property
     def client_name(self) -> str:

@@ -76,11 +76,25 @@ _GATEWAY: Mapping[str, Mender] = {
     Reason.DRIFTED: mends_gateway.correct,
     Reason.GATEWAY_IN_USE: mends_gateway.clients_of,
 }
+_OF_THE_GATEWAY = frozenset(
+    {
+        Reason.GATEWAY_UNREACHABLE,
+        Reason.GATEWAY_UNAUTHORIZED,
+        Reason.GATEWAY_NOT_FOUND,
+        Reason.NO_DEFAULT_GATEWAY,
+        Reason.AMBIGUOUS_DEFAULT,
+        Reason.OBSERVING,
+        Reason.BLOCKED,
+    }
+)
+"""Reasons whose mend is at a RuntimeGateway, or needs what one says; not every user may read those."""
 _BY_KIND = {"Client": _CLIENT, "Contract": _CONTRACT, "Policy": _POLICY, "RuntimeGateway": _GATEWAY}
 
 
 def mends(facts: Facts, *, kind: str, reason: str, found: Json) -> tuple[Mend, ...]:
     """What mends an object of that kind for that reason; a look at the object where nothing better is known."""
+    if kind != "RuntimeGateway" and facts.gateways is None and reason in _OF_THE_GATEWAY:
+        return mends_gateway.ask_platform(facts, found)
     if reason in ("OperatorNotRunning", "NotSeen"):
         return mends_gateway.start_operator(facts, found)
     mender = _BY_KIND[kind].get(reason)

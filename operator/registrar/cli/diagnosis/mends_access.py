@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from difflib import get_close_matches
 
+from registrar.cli.diagnosis import mends_gateway
 from registrar.cli.diagnosis.facts import Facts
 from registrar.cli.diagnosis.mend import OWNER, YOU, Mend, apply, kubectl, manifest, merge_patch, recreate, registrar
 from registrar.cli.reading import Json, api, name, namespace, rows, section, word
@@ -97,6 +98,9 @@ def grant(facts: Facts, found: Json) -> tuple[Mend, ...]:
     }
     owner = _owner(facts, word(wanted, "organization"))
     command = apply(manifest("APIGrant", owner, f"{word(wanted, 'name')}-for-{facts.namespace}".lower(), spec))
+    if facts.gateways is None:
+        guess = f"Or, where namespace {owner} is the one that owns the organization: let namespace {facts.namespace} use it."
+        return (*mends_gateway.ask_platform(facts, found), Mend(OWNER, guess, command))
     return (Mend(OWNER, f"Let namespace {facts.namespace} use it, in the owner's namespace {owner}.", command),)
 
 

@@ -6,15 +6,31 @@ Invariants: as `mends`. What this module deliberately does not do: credentials (
 from __future__ import annotations
 
 import shlex
+from urllib.parse import urlsplit
 
-from registrar.cli.diagnosis.facts import Facts
-from registrar.cli.diagnosis.mend import PLATFORM, YOU, Mend, json_patch, kubectl, merge_patch, recreate
+from registrar.cli.diagnosis.facts import CLIENT, Facts
+from registrar.cli.diagnosis.mend import PLATFORM, YOU, Mend, json_patch, kubectl, merge_patch, recreate, registrar
 from registrar.cli.reading import Json, name, rows, section, word
+
+
+def ask_platform(facts: Facts, found: Json) -> tuple[Mend, ...]:
+    """What is to be mended is where this user may not look: the same question, asked by who may, gets the command."""
+    subject = facts.name if facts.kind == CLIENT else f"contract/{facts.name}"
+    what = "Ask the same with the right to read RuntimeGateways and the operator's namespace; then the command that mends it is named."
+    return (Mend(PLATFORM, what, registrar("why", subject, namespace=facts.namespace)),)
 
 
 def start_operator(facts: Facts, found: Json) -> tuple[Mend, ...]:
     """An operator that does not run, or does not look."""
     where = facts.operator_namespace
+    if facts.lease is None:
+        return ask_platform(facts, found)
+    if facts.stopped:
+        commands = "\n".join(
+            kubectl("scale", "deployment", stopped, "--replicas=2", namespace=where) for stopped in facts.stopped
+        )
+        what = f"Scale it up again: Deployment {', '.join(facts.stopped)} is scaled to nothing. Two replicas are the chart's default."
+        return (Mend(PLATFORM, what, commands),)
     return (
         Mend(PLATFORM, "See whether it runs, and why not.", kubectl("get", "deployments,pods,leases", namespace=where)),
         Mend(
@@ -103,19 +119,33 @@ def manage(facts: Facts, found: Json) -> tuple[Mend, ...]:
 def reach(facts: Facts, found: Json) -> tuple[Mend, ...]:
     """A gateway that does not answer."""
     endpoint = word(found, "spec", "apiman", "endpoint")
-    probe = f"curl --silent --show-error --output /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(endpoint + '/system/status')}"
     return (
-        Mend(
-            PLATFORM,
-            f"See whether its configuration API answers at {endpoint}; the operator goes on by itself when it does.",
-            probe,
-        ),
+        _look_at_service(endpoint) or _call(endpoint),
         Mend(
             PLATFORM,
             "If the address is wrong, correct spec.apiman.endpoint.",
             kubectl("edit", "runtimegateway", name(found)),
         ),
     )
+
+
+def _call(endpoint: str) -> Mend:
+    probe = f"curl --silent --show-error --output /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(endpoint + '/system/status')}"
+    what = f"See whether its configuration API answers at {endpoint}; the operator goes on by itself when it does."
+    return Mend(PLATFORM, what, probe)
+
+
+def _look_at_service(endpoint: str) -> Mend | None:
+    """A look at the Service that the endpoint names: its name means something inside the cluster alone, so calling it from outside tells nothing."""
+    service, _, rest = (urlsplit(endpoint).hostname or "").partition(".")
+    namespace, _, domain = rest.partition(".")
+    if not namespace or domain.partition(".")[0] != "svc":
+        return None
+    what = (
+        f"See whether there is a Service {service} in namespace {namespace}, with the port of {endpoint} and an endpoint behind it; "
+        "the operator goes on by itself when it answers."
+    )
+    return Mend(PLATFORM, what, kubectl("get", "services,endpointslices", namespace=namespace))
 
 
 def publish_apis(facts: Facts, found: Json) -> tuple[Mend, ...]:
