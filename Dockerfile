@@ -21,13 +21,13 @@ RUN python -m venv --without-pip /opt/registrar \
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.0.0
 ARG REVISION=""
-ARG BASE_IMAGE
+ARG RUNTIME_IMAGE
 LABEL org.opencontainers.image.title="gateway-registrar" \
       org.opencontainers.image.description="A Kubernetes operator for the consumer side of API management" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.base.name="${BASE_IMAGE}"
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}"
 COPY --from=build /opt/registrar /opt/registrar
 # The root may be read-only: nothing is written but to /tmp, and no module is looked for where the process stands.
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 TMPDIR=/tmp HOME=/tmp

@@ -1,16 +1,14 @@
 """The API behind the gateway: answers every request with the request that it saw, as JSON.
 
-Run as `python -m localenv.backend PORT [ADDRESS]`, or as a file by itself. What this module deliberately does not do: anything that an API would do.
+Run as `python -m localenv.backend PORT [--host ADDRESS]`. In a cluster it is an image of its own, so it imports nothing of ours.
+What this module deliberately does not do: anything that an API would do.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from aiohttp import web
-
-LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a pod, which is asked from others
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -26,11 +24,14 @@ async def answer(request: web.Request) -> web.Response:
 
 
 def main() -> None:
-    """Listen on the port and the address that the command line names; on loopback only when it names none."""
-    port, host = [*sys.argv[1:], LOOPBACK][:2]
+    """Listen where the command line says, by default on loopback only."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    told = parser.parse_args()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    web.run_app(app, host=host, port=int(port), print=None)
+    web.run_app(app, host=told.host, port=told.port, print=None)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,24 @@
-"""The control plane's binaries, built once from their Go modules, and the gateway's jar, fetched once.
+"""Everything that is run: the binaries of Kubernetes and promtool, built once from their Go modules, and the gateway's jar, fetched once.
 
-Sources: the modules and versions are in `go/*/go.mod`; the jar's coordinates and checksum are below.
+Sources: the modules and versions are in `go/*/go.mod`; the jar's coordinates and checksum are below. Invariant: whoever asks for a binary gets the same file.
 What this module deliberately does not do: start anything.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
 
-from localenv import cache, toolchain
+from localenv import cache, gomodule, toolchain
 from localenv.errors import LocalEnvError
 from localenv.progress import progress
 
-MODULES = Path(__file__).parent / "go"
+KUBERNETES = "kubernetes"
+"""The folder of the Go module with everything of Kubernetes; its go.mod says which versions."""
 GATEWAY_GROUP = "io.apiman"
 GATEWAY_ARTIFACT = "apiman-gateway-platforms-vertx3"
 GATEWAY_VERSION = "2.1.1.Final"
@@ -30,31 +28,82 @@ GATEWAY_SHA256 = "8c05935f3ca300ce765dc4cd84ba023162e94b5cb7ebe858ad287ebebb8fa4
 class Binaries:
     """Paths of everything that is run; each is made when it is first asked for, so an external cluster costs no build."""
 
+    # The control plane: what `make up` runs, and what a node of kind runs too ---------------------------------------
+
     @cached_property
     def etcd(self) -> Path:
         """The store of the control plane."""
-        # The last element of its module path, without the version.
-        return _built("etcd", usually="about half a minute") / "server"
+        return _kubernetes("etcd", "go.etcd.io/etcd/server/v3", usually="about half a minute")
 
-    @property
+    @cached_property
     def kube_apiserver(self) -> Path:
         """The API server."""
-        return self._kubernetes / "kube-apiserver"
+        return _kubernetes("kube-apiserver", usually="about 5 minutes on two cores")
 
-    @property
+    @cached_property
     def kube_controller_manager(self) -> Path:
         """What collects garbage and empties namespaces."""
-        return self._kubernetes / "kube-controller-manager"
+        return _kubernetes("kube-controller-manager", usually="about a minute on two cores")
 
-    @property
+    @cached_property
     def kubectl(self) -> Path:
         """The kubectl that belongs to the API server."""
-        return self._kubernetes / "kubectl"
+        return _kubernetes("kubectl", usually="about half a minute on two cores")
+
+    # What a cluster of kind needs besides: built only for `make e2e` ------------------------------------------------
+
+    @cached_property
+    def kind(self) -> Path:
+        """What makes a cluster of containers."""
+        return _kubernetes("kind", "sigs.k8s.io/kind", usually="about 10 seconds")
+
+    @cached_property
+    def kubeadm(self) -> Path:
+        """What makes a control plane of a node."""
+        return _kubernetes("kubeadm", usually="about half a minute on two cores")
+
+    @cached_property
+    def kubelet(self) -> Path:
+        """What runs pods on a node."""
+        return _kubernetes("kubelet", usually="about 2 minutes on two cores")
+
+    @cached_property
+    def kube_proxy(self) -> Path:
+        """What makes Services work on a node."""
+        return _kubernetes("kube-proxy", usually="about half a minute on two cores")
+
+    @cached_property
+    def kube_scheduler(self) -> Path:
+        """What gives pods to nodes."""
+        return _kubernetes("kube-scheduler", usually="about half a minute on two cores")
+
+    @cached_property
+    def coredns(self) -> Path:
+        """The cluster's DNS, with the plugins that kubeadm configures."""
+        return _kubernetes("coredns", "./coredns", usually="about half a minute on two cores")
+
+    @cached_property
+    def pause(self) -> Path:
+        """What holds a pod's namespaces."""
+        return _kubernetes("pause", "./pause", usually="a second")
+
+    def build_node(self) -> None:
+        """Have everything that a node is made from, so that whoever puts one together waits for no build on the way."""
+        _ = self.etcd, self.kube_apiserver, self.kube_controller_manager, self.kubectl
+        _ = self.kubeadm, self.kubelet, self.kube_proxy, self.kube_scheduler, self.coredns, self.pause
+
+    # The rest -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def promtool(self) -> Path:
         """What checks alert rules and runs their tests. Its service discoveries are left out: they are most of what it is made of."""
-        return _built("prometheus", usually="about 2 minutes on two cores", tags="remove_all_sd") / "promtool"
+        return gomodule.command(
+            "prometheus",
+            "github.com/prometheus/prometheus/cmd/promtool",
+            name="promtool",
+            usually="about 2 minutes on two cores",
+            tags="remove_all_sd",
+        )
 
     @cached_property
     def gateway_jar(self) -> Path:
@@ -66,65 +115,10 @@ class Binaries:
         """The command of a Java runtime."""
         return toolchain.java()
 
-    @cached_property
-    def _kubernetes(self) -> Path:
-        return _built("kubernetes", usually="about 7 minutes on two cores")
 
-
-def _built(module: str, *, usually: str, tags: str = "") -> Path:
-    """The folder with the binaries of one of our Go modules, built with those build tags (joined by commas)."""
-    folder = MODULES / module
-    made_from = [
-        (folder / "go.mod").read_bytes(),
-        (folder / "go.sum").read_bytes(),
-        f"{platform.system()}/{platform.machine()}".encode(),
-    ]
-    key = cache.digest(*made_from, *([tags.encode()] if tags else []))
-    return cache.entry(f"{module}-{key}", lambda target: _build(folder, target, usually=usually, tags=tags))
-
-
-def _build(folder: Path, target: Path, *, usually: str, tags: str) -> None:
-    """Build every tool that the module names into `target`, with a line of progress now and then."""
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-mod=readonly",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-    }
-    if not environment.get("HOME"):
-        environment |= {"GOCACHE": str(cache.cache_root() / "go-build"), "GOPATH": str(cache.cache_root() / "go")}
-    text = (folder / "go.mod").read_text()
-    tools = re.findall(r"^\t(\S+/cmd/\S+)$", text, re.MULTILINE) or re.findall(r"^tool (\S+)$", text, re.MULTILINE)
-    command = [
-        toolchain.go(),
-        "build",
-        "-trimpath",
-        "-tags",
-        tags,
-        "-ldflags",
-        _version_flags(text),
-        "-o",
-        f"{target}/",
-        *tools,
-    ]
-    with progress(f"building {folder.name} ({usually})"):
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        tail = "\n".join(done.stderr.splitlines()[-20:])
-        raise LocalEnvError(
-            f"Building {folder.name} failed:\n{tail}\nCheck that the Go module proxy can be reached, then try again."
-        )
-
-
-def _version_flags(text: str) -> str:
-    """Linker flags that make `kubectl version` honest; Kubernetes takes its version from the linker, not from the module."""
-    match = re.search(r"k8s\.io/kubernetes v(\d+)\.(\d+)\.\d+", text)
-    if match is None:
-        return "-s -w"
-    version = match[0].split()[1]
-    package = "k8s.io/component-base/version"
-    return f"-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={match[1]} -X {package}.gitMinor={match[2]}"
+def _kubernetes(name: str, package: str | None = None, *, usually: str) -> Path:
+    """A command of the Kubernetes module; most are packages of k8s.io/kubernetes and have its name."""
+    return gomodule.command(KUBERNETES, package or f"k8s.io/kubernetes/cmd/{name}", name=name, usually=usually)
 
 
 def _fetch_gateway(target: Path) -> None:

@@ -61,14 +61,16 @@ APIS = (Api("acme", "orders", "1.0"), Api("acme", "billing", "1.0"), Api("acme",
 """What every fresh gateway of the local environment has."""
 
 
-def configuration(*, config_port: int, traffic_port: int, user: str, password: str) -> dict[str, Any]:
-    """The gateway's configuration file."""
+def configuration(
+    *, config_port: int, traffic_port: int, user: str, password: str, hostname: str = "127.0.0.1"
+) -> dict[str, Any]:
+    """The gateway's configuration file; `hostname` is the address that it listens on."""
     sections: dict[str, Any] = {name: {"class": class_, "config": {}} for name, class_ in _CLASSES.items()}
     components: dict[str, Any] = {name: {"class": class_, "config": {}} for name, class_ in _COMPONENTS.items()}
     components["ICacheStoreComponent"]["config"] = {"maxCacheSize": "10485760"}
     return sections | {
         "components": components,
-        "hostname": "127.0.0.1",
+        "hostname": hostname,
         "verticles": {
             "http": {"port": traffic_port, "count": 1},
             "https": {"port": 8443, "count": 0},

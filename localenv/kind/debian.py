@@ -21,10 +21,15 @@ SUITE = "bookworm"
 _TAIL = 10
 
 
+def key(*packages: str) -> str:
+    """A digest of all that a tree with these packages is made from, for the tag of an image of it."""
+    return cache.digest(SUITE.encode(), platform.machine().encode(), *(row.encode() for row in sorted(packages)))
+
+
 def tree(name: str, *packages: str) -> Path:
     """The folder of a minimal Debian with these packages; raises LocalEnvError when it can't be made."""
-    key = cache.digest(SUITE.encode(), platform.machine().encode(), *(row.encode() for row in sorted(packages)))
-    return cache.entry(f"debian-{name}-{key}", lambda target: _make(target, name, packages)) / "root"
+    entry = f"debian-{name}-{key(*packages)}"
+    return cache.entry(entry, lambda target: _make(target, name, packages)) / "root"
 
 
 def _make(target: Path, name: str, packages: tuple[str, ...]) -> None:

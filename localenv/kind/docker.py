@@ -37,9 +37,27 @@ def run(*arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+def feed(file: Path, *arguments: str) -> None:
+    """Run `docker` with a file as its standard input; raises LocalEnvError with the end of its output when it fails."""
+    with file.open("rb") as source:
+        done = subprocess.run(["docker", *arguments], stdin=source, capture_output=True, check=False)
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_TAIL:])
+        raise LocalEnvError(f"`docker {arguments[0]}` failed:\n{tail}")
+
+
 def has(tag: str) -> bool:
     """Whether the engine has an image of that name and tag."""
     return bool(run("images", "--quiet", tag).strip())
+
+
+def pulled(image: str, *, seconds: float) -> bool:
+    """Whether the engine gets the image from its registry within that time; a registry that is not there or refuses is no error."""
+    try:
+        done = subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def import_tree(tree: Path, tag: str, *changes: str) -> None:

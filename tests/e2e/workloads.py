@@ -6,29 +6,31 @@ The gateway's configuration is that of `localenv.gateway`. What this module deli
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from localenv.kind.images import BACKEND_COMMAND, GATEWAY_COMMAND, Images
-
-from localenv import backend
 from localenv.cluster import Json
-from localenv.gateway import configuration
+from localenv.gateway import command, configuration
+from localenv.kind.images import GATEWAY_JAR, Images
 
 GATEWAY_NAMESPACE = "apiman"
 GATEWAY = "apiman-gateway"
 BACKEND = "backend"
-TRAFFIC_PORT, CONFIG_PORT, BACKEND_PORT = 8080, 8081, 8000
+TRAFFIC_PORT, CONFIG_PORT, BACKEND_PORT = 8080, 8081, 8080
 TRAFFIC_NODE_PORT, CONFIG_NODE_PORT = 30080, 30081
 GATEWAY_CONFIG_URL = f"http://{GATEWAY}.{GATEWAY_NAMESPACE}.svc:{CONFIG_PORT}"
 BACKEND_URL = f"http://{BACKEND}.{GATEWAY_NAMESPACE}.svc:{BACKEND_PORT}"
-_CONFIGURATION = "/etc/apiman"
+_CONFIGURATION = Path("/etc/apiman/gateway.json")
+_EVERYWHERE = "0.0.0.0"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """The label that makes a namespace refuse pods that ask for more than the restricted profile."""
 
 
 def manifests(images: Images, *, user: str, password: str) -> list[Json]:
     """The namespace, the configuration, both Deployments and their Services."""
-    content = configuration(config_port=CONFIG_PORT, traffic_port=TRAFFIC_PORT, user=user, password=password)
+    content = configuration(
+        config_port=CONFIG_PORT, traffic_port=TRAFFIC_PORT, user=user, password=password, hostname=_EVERYWHERE
+    )
     return [
         namespace(GATEWAY_NAMESPACE),
         {
@@ -40,17 +42,12 @@ def manifests(images: Images, *, user: str, password: str) -> list[Json]:
         deployment(
             GATEWAY,
             image=images.gateway,
-            command=[*GATEWAY_COMMAND, "-conf", f"{_CONFIGURATION}/gateway.json"],
+            command=command(java="java", jar=GATEWAY_JAR, config=_CONFIGURATION, heap="256m"),
             ports={"traffic": TRAFFIC_PORT, "config": CONFIG_PORT},
-            mounts={_CONFIGURATION: {"secret": {"secretName": GATEWAY}}},
+            mounts={str(_CONFIGURATION.parent): {"secret": {"secretName": GATEWAY}}},
         ),
         service(GATEWAY, ports={"traffic": TRAFFIC_PORT, "config": CONFIG_PORT}, nodes=_NODE_PORTS),
-        deployment(
-            BACKEND,
-            image=images.backend,
-            command=[*BACKEND_COMMAND, str(BACKEND_PORT), backend.EVERYWHERE],
-            ports={"http": BACKEND_PORT},
-        ),
+        deployment(BACKEND, image=images.backend, ports={"http": BACKEND_PORT}),
         service(BACKEND, ports={"http": BACKEND_PORT}),
     ]
 
@@ -62,15 +59,15 @@ def deployment(
     name: str,
     *,
     image: str,
-    command: list[str],
     ports: Mapping[str, int],
+    command: Sequence[str] = (),
     namespace: str = GATEWAY_NAMESPACE,
     mounts: Mapping[str, Json] | None = None,
     **pod: object,
 ) -> Json:
     """One pod of an image, ready when its first port is open, with nothing that the restricted profile forbids.
 
-    `mounts` are volumes by the path at which the container has them; `pod` is added to the pod's spec.
+    `command` is used instead of the image's own; `mounts` are volumes by the path at which the container has them; `pod` is added to the pod's spec.
     """
     volumes = {"/tmp": {"emptyDir": {}}, **(mounts or {})}
     names = {path: f"volume-{number}" for number, path in enumerate(volumes)}
@@ -78,7 +75,7 @@ def deployment(
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": command,
+        **({"command": list(command)} if command else {}),
         "ports": [{"name": port, "containerPort": number} for port, number in ports.items()],
         "readinessProbe": {"tcpSocket": {"port": next(iter(ports))}, "periodSeconds": 1},
         "securityContext": {

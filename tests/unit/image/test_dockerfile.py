@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from localenv import image
 from localenv.charts import render
 from localenv.errors import LocalEnvError
+from localenv.image import Source
 from registrar import __version__
 from registrar.__main__ import main
 from tests.unit.image.dockerfile import ROOT, Instruction, instructions
@@ -92,10 +95,14 @@ def test_nothing_names_an_index() -> None:
     assert not re.search(r"https?://|--index-url|--extra-index", text)
 
 
+def _arguments(**environment: str) -> list[str]:
+    return image.arguments(Source(), **image.names(Source(), environment), environment=environment)
+
+
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
-    words = image.command("/bin/podman", environment={}, revision="abc")
-    assert words[:4] == ["/bin/podman", "build", "--file=Dockerfile", f"--tag=gateway-registrar:{__version__}"]
-    assert {f"--build-arg=VERSION={__version__}", "--build-arg=REVISION=abc"} <= set(words)
+    words = _arguments()
+    assert words[:3] == ["build", f"--file={ROOT / 'Dockerfile'}", f"--tag=gateway-registrar:{__version__}"]
+    assert f"--build-arg=VERSION={__version__}" in words
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
 
@@ -103,15 +110,89 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_images_name_is_what_the_chart_asks_for() -> None:
     (deployment,) = (row for row in render() if row["kind"] == "Deployment")
     asked_for = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-    assert f"--tag={asked_for}" in image.command("docker", environment={}, revision="")
+    assert f"--tag={asked_for}" in _arguments()
 
 
-def test_names_can_be_chosen() -> None:
-    environment = {"IMAGE": "localhost:5000/registrar", "BASE_IMAGE": "python:3.13", "RUNTIME_IMAGE": ""}
-    words = image.command("docker", environment=environment, revision="")
+def test_the_base_is_the_dockerfiles_unless_another_is_chosen() -> None:
+    default = _all("ARG", instructions())[0].partition("=")[2]
+    assert {f"--build-arg=BASE_IMAGE={default}", f"--build-arg=RUNTIME_IMAGE={default}"} <= set(_arguments())
+    words = _arguments(IMAGE="localhost:5000/registrar", BASE_IMAGE="python:3.13", RUNTIME_IMAGE="")
     assert f"--tag=localhost:5000/registrar:{__version__}" in words
-    assert "--build-arg=BASE_IMAGE=python:3.13" in words
-    assert not [word for word in words if "RUNTIME_IMAGE" in word]
+    assert {"--build-arg=BASE_IMAGE=python:3.13", "--build-arg=RUNTIME_IMAGE=python:3.13"} <= set(words)
+    assert "--build-arg=RUNTIME_IMAGE=slim" in _arguments(BASE_IMAGE="python:3.13", RUNTIME_IMAGE="slim")
+
+
+def test_a_proxy_is_passed_on_by_its_name_alone() -> None:
+    words = _arguments(https_proxy="http://user:password@proxy.example:3128", NO_PROXY="")
+    assert "--build-arg=https_proxy" in words
+    assert not [word for word in words if "password" in word or "NO_PROXY" in word]
+
+
+def _recorded(tmp_path: Path, **environment: str) -> list[list[str]]:
+    """What a builder is told on a machine with that environment, and no files of pip."""
+    told: list[list[str]] = []
+    variables = {"PIP_CONFIG_FILE": os.devnull, "HOME": str(tmp_path), **environment}
+    image.build(
+        Source(),
+        tag="x:1",
+        base="python:3.13",
+        runtime="slim",
+        run=lambda words: told.append(words),
+        environment=variables,
+    )
+    return told
+
+
+def test_pip_of_the_build_is_told_what_pip_is_told_here_and_the_image_is_not(tmp_path: Path) -> None:
+    (direct,) = _recorded(tmp_path)
+    assert "--build-arg=BASE_IMAGE=python:3.13" in direct
+    prepared, words = _recorded(tmp_path, PIP_INDEX_URL="https://user:password@index.example/simple")
+    (named,) = (word.removeprefix("--tag=") for word in prepared if word.startswith("--tag="))
+    assert {f"--build-arg=BASE_IMAGE={named}", "--build-arg=RUNTIME_IMAGE=slim"} <= set(words)
+    assert not [word for word in prepared + words if "password" in word]
+
+
+def _checkout(tmp_path: Path) -> Source:
+    """A copy of what is built, as of an older release."""
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if line.startswith("!"):
+            path, target = ROOT / line[1:], tmp_path / "old" / line[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(path, target) if path.is_dir() else shutil.copy(path, target)
+    for name in ("Dockerfile", ".dockerignore"):
+        shutil.copy(ROOT / name, tmp_path / "old" / name)
+    return Source(tmp_path / "old")
+
+
+def test_another_checkout_is_built_as_what_it_is(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    source = _checkout(tmp_path)
+    module = source.folder / "operator" / "registrar" / "__init__.py"
+    module.write_text(module.read_text().replace(__version__, "0.0.7"))
+    assert (source.version, source.revision) == ("0.0.7", "")
+    words = image.arguments(source, **image.names(source, {}), environment={})
+    assert {"--tag=gateway-registrar:0.0.7", "--build-arg=VERSION=0.0.7", "--build-arg=REVISION="} <= set(words)
+    assert words[-1] == str(source.folder)
+    module.unlink()
+    with pytest.raises(LocalEnvError, match=r"is no checkout of gateway-registrar\.$"):
+        _ = source.version
+
+
+def test_the_digest_is_that_of_all_that_is_built(tmp_path: Path) -> None:
+    source = _checkout(tmp_path)
+    assert source.digest() == Source().digest()
+    seen = {source.digest()}
+    for name in ("Dockerfile", ".dockerignore", "requirements/runtime.txt", "operator/registrar/build.py", "README.md"):
+        file = source.folder / name
+        file.write_text(file.read_text() + "\n")
+        seen.add(source.digest())
+    (source.folder / "operator" / "registrar" / "new.py").write_text("")
+    seen.add(source.digest())
+    assert len(seen) == 7
+    (source.folder / "operator" / "registrar" / "__pycache__").mkdir(exist_ok=True)
+    (source.folder / "operator" / "registrar" / "__pycache__" / "new.pyc").write_text("")
+    (source.folder / "unrelated.md").write_text("")
+    assert source.digest() in seen
 
 
 def _tool(folder: Path, name: str, *, code: int) -> None:
