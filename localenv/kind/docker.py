@@ -51,6 +51,16 @@ def has(tag: str) -> bool:
     return bool(run("images", "--quiet", tag).strip())
 
 
+def has_network(name: str) -> bool:
+    """Whether the engine has a network of that very name."""
+    return bool(run("network", "ls", "--quiet", f"--filter=name=^{name}$").strip())
+
+
+def containers(condition: str) -> list[str]:
+    """The identifiers of all containers, stopped ones too, that meet a condition such as `network=kind`."""
+    return run("ps", "--all", "--quiet", f"--filter={condition}").split()
+
+
 def pulled(image: str, *, seconds: float) -> bool:
     """Whether the engine gets the image from its registry within that time; a registry that is not there or refuses is no error."""
     try:
