@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PY := PYTHONPATH=operator:. $(BIN)/python
 STAMP := $(VENV)/.made
 
-.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration docs docs-reference bump lock clean
+.PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration e2e e2e-docker docs docs-reference bump lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -72,6 +72,13 @@ engine: $(STAMP) ## the engine in virtual time
 
 integration: $(STAMP) ## tests on the real API server and the real gateway
 	$(BIN)/pytest tests/integration -q
+
+e2e: $(STAMP) ## the packaged operator in a real cluster: KUBECONFIG_EXTERNAL, else kind on the Docker engine that answers (E2E_NODE_IMAGE=)
+	@$(PY) -m localenv.kind prepare
+	$(BIN)/pytest tests/e2e -q
+
+e2e-docker: $(STAMP) ## make e2e on a Docker engine that is started for it, and stopped; on Debian, as root, it is installed too
+	@$(PY) -m localenv.kind with-engine -- $(MAKE) --no-print-directory e2e
 
 docs: $(STAMP) ## build the documentation into build/site; fails on a broken link and on a reference that has drifted
 	$(PY) -m docs.generate --check

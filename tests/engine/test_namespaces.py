@@ -14,11 +14,12 @@ from registrar.engine.memory import Memory
 from registrar.engine.namespaces import INTERVAL, WatchedNamespaces
 from registrar.engine.queue import WorkQueue
 from registrar.engine.source import Ingest
-from registrar.engine.startup import check
+from registrar.engine.startup import PATIENCE, check
 from registrar.engine.store import Store
 from registrar.errors import KubeNotFound, KubeRefused, KubeUnavailable, SettingsError
 from registrar.kube.client import NAMESPACES, Resource
 from registrar.resources.objects import NamespaceObject
+from tests.faults.discovery import documents
 
 pytestmark = pytest.mark.looptime
 
@@ -34,6 +35,18 @@ class Server:
         self.refusing: KubeRefused | None = None
         self.denied: set[tuple[str, str]] = set()
         self.asked: list[dict[str, Any]] = []
+        self.documents = documents()
+        self.hidden: KubeRefused | None = None
+
+    async def about(self, path: str) -> dict[str, Any]:
+        if self.down:
+            self.down -= 1
+            raise KubeUnavailable("no network")
+        if self.hidden is not None:
+            raise self.hidden
+        if path not in self.documents:
+            raise KubeNotFound("none", status=404)
+        return self.documents[path]
 
     async def get(
         self, resource: Resource, *, namespace: str, name: str, metadata_only: bool = False
@@ -138,6 +151,42 @@ async def test_the_start_waits_for_an_api_server() -> None:
     server.down = 3
     await start(server, "a", "home")
     assert server.down == 0 and server.asked
+
+
+async def test_a_cluster_that_is_too_old_ends_the_start_at_once() -> None:
+    server = Server("home")
+    server.documents = documents(version="v1.27.3")
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(SettingsError, match=r"Kubernetes v1\.27, and 1\.28 or newer"):
+        await start(server)
+    assert (asyncio.get_running_loop().time(), server.asked) == (before, [])
+
+
+async def test_crds_that_do_not_come_end_the_start() -> None:
+    server = Server("home")
+    server.documents = documents([])
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(SettingsError, match=r"does not serve gateway-registrar\.dev/v1alpha1"):
+        await start(server)
+    assert 0 <= asyncio.get_running_loop().time() - before - PATIENCE < 5 and server.asked == []
+
+
+async def test_crds_that_come_a_little_later_are_waited_for() -> None:
+    """Fails when a release that brings its CRDs makes its own pods end at their first start."""
+    server = Server("home")
+    server.documents = documents([])
+    starting = asyncio.create_task(start(server))
+    await asyncio.sleep(PATIENCE - 1)
+    server.documents = documents()
+    await starting
+    assert server.asked
+
+
+async def test_a_cluster_that_hides_what_it_serves_is_no_obstacle(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server("home")
+    server.hidden = KubeRefused("GET /version: 403", status=403)
+    await start(server)
+    assert server.asked and "CRDs are not checked" in caplog.text
 
 
 async def test_the_start_names_every_namespace_that_is_missing() -> None:

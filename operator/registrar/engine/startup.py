@@ -1,4 +1,4 @@
-"""What must be true of the cluster before the operator works: it may do what it has to, and its namespaces are there.
+"""What must be true of the cluster before the operator works: it is new enough, has our CRDs, lets the operator do what it has to, and its namespaces are there.
 
 A process that lacks a right would look alive and fail one object after the other; one that watches half of an organization would let the other half's grants
 have no effect. So it does not start, says why in one line, and is started again by whoever runs it.
@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterable
 
 from registrar.clock import Jitter
+from registrar.engine import served
 from registrar.errors import KubeError, KubeNotFound, KubeRefused, SettingsError
 from registrar.kube import rights
 from registrar.kube.client import NAMESPACES, KubeClient
@@ -22,16 +23,31 @@ from registrar.resources.objects import GatewayObject
 log = logging.getLogger(__name__)
 
 _RETRY = 2.0
+PATIENCE = 10.0
+"""Seconds that CRDs get which were applied just now: the API server serves and describes them a little later."""
 
 
-async def check(client: KubeClient, *, namespaces: tuple[str, ...], home: str, lease: str, jitter: Jitter) -> None:
-    """Return when the namespaces exist and all rights are there; `namespaces` is empty for all of them, `lease` without leader election.
+async def check(
+    client: KubeClient,
+    *,
+    namespaces: tuple[str, ...],
+    home: str,
+    lease: str,
+    jitter: Jitter,
+    patience: float = PATIENCE,
+) -> None:
+    """Return when the cluster is fit, the namespaces exist and all rights are there; `namespaces` is empty for all of them, `lease` without leader election.
 
-    Raises SettingsError with one line that says what is missing and what to do.
+    `patience` is in seconds, and for the CRDs alone.
+    Raises SettingsError with one line that says what is wrong or missing and what to do.
     """
-    said = False
+    said = fit = False
+    until = asyncio.get_running_loop().time() + patience
     while True:
         try:
+            if not fit:
+                await _fit(client, until=until, jitter=jitter)
+                fit = True
             await _namespaces(client, namespaces)
             await _rights(client, rights.asks(namespaces=namespaces, home=home, lease=lease))
             return
@@ -40,6 +56,29 @@ async def check(client: KubeClient, *, namespaces: tuple[str, ...], home: str, l
                 log.warning("the API server can't be asked yet: %s; trying again", error)
                 said = True
         await asyncio.sleep(jitter.around(_RETRY))
+
+
+async def _fit(client: KubeClient, *, until: float, jitter: Jitter) -> None:
+    """Return when the API server is new enough and serves our kinds; they get the time until `until`, of the loop's clock."""
+    while True:
+        try:
+            found = await served.ask(client)
+        except KubeRefused as error:
+            if error.status != 403:
+                raise
+            # Everybody may read these by default, as everybody may ask for rights.
+            log.warning("the operator may not read what the cluster serves, so its CRDs are not checked: %s", error)
+            return
+        if problem := served.too_old(found):
+            raise SettingsError((problem,))
+        problem = served.unfit(found)
+        if not problem:
+            break
+        if asyncio.get_running_loop().time() >= until:
+            raise SettingsError((problem,))
+        await asyncio.sleep(jitter.around(_RETRY))
+    if lacking := served.unusable(found):
+        log.warning("%s", lacking)
 
 
 async def _namespaces(client: KubeClient, names: tuple[str, ...]) -> None:

@@ -185,6 +185,10 @@ class KubeClient:
             return ()
         return tuple(str(row.get("version", "")) for row in answer.get("versions") or ())
 
+    async def about(self, path: str) -> Json:
+        """A document of the API server about itself, such as `/version`; raises KubeNotFound where it has none there."""
+        return await self._call(Site.KUBE_GET, "GET", path, subject=path)
+
     # Writing ----------------------------------------------------------------------------------------------------
 
     async def create(self, resource: Resource, *, namespace: str, body: Json, site: Site) -> Json:

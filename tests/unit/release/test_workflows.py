@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.y*ml"))
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
+NODE_IMAGE = re.compile(r"^kindest/node:v(1\.\d+)\.\d+@sha256:[0-9a-f]{64}$")
 USES_LINE = re.compile(r"^\s*(?:- )?uses: (?P<uses>\S+)(?P<comment> # v\d+\.\d+\.\d+)?$", re.MULTILINE)
 
 
@@ -33,9 +34,9 @@ def jobs() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
 JOBS = [pytest.param(job, flow, id=f"{file}:{name}") for file, name, job, flow in jobs()]
 
 
-def test_there_are_the_four() -> None:
+def test_all_are_there() -> None:
     """Fails when one of the promised workflows is missing."""
-    assert {path.stem for path in FILES} == {"test", "image", "chart", "release"}
+    assert {path.stem for path in FILES} == {"test", "e2e", "image", "chart", "release"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -96,3 +97,12 @@ def test_the_test_workflow_runs_what_a_developer_runs() -> None:
     (job,) = load(FOLDER / "test.yaml")["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
+
+
+def test_the_cluster_tests_run_on_three_versions() -> None:
+    """Fails when a node image can change under us, or continuous integration has a way of its own."""
+    (job,) = load(FOLDER / "e2e.yaml")["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make e2e"]
+    images = [NODE_IMAGE.match(image) for image in job["strategy"]["matrix"]["node"]]
+    assert all(images) and len({found[1] for found in images if found}) == 3
+    assert job["env"] == {"E2E_NODE_IMAGE": "${{ matrix.node }}"}
