@@ -8,14 +8,14 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements/runtime.txt requirements/build.txt requirements/
-# Every dependency is a wheel whose hash is known; no code of a dependency runs here.
+# Every dependency is a wheel whose hash is known; no code of a dependency runs here. What the operator runs on comes first: it seldom changes.
 RUN pip wheel --require-hashes --only-binary=:all: --wheel-dir=/wheels --requirement=requirements/runtime.txt
+RUN python -m venv --without-pip /opt/registrar \
+    && pip --python=/opt/registrar/bin/python install --no-index --find-links=/wheels --require-hashes --requirement=requirements/runtime.txt
 RUN python -m venv --without-pip /builder && pip --python=/builder/bin/python install --require-hashes --only-binary=:all: --requirement=requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/registrar operator/registrar
-RUN pip --python=/builder/bin/python wheel --no-index --no-deps --no-build-isolation --wheel-dir=/package .
-RUN python -m venv --without-pip /opt/registrar \
-    && pip --python=/opt/registrar/bin/python install --no-index --find-links=/wheels --require-hashes --requirement=requirements/runtime.txt \
+RUN pip --python=/builder/bin/python wheel --no-index --no-deps --no-build-isolation --wheel-dir=/package . \
     && pip --python=/opt/registrar/bin/python install --no-index --no-deps /package/gateway_registrar-*.whl
 
 FROM ${RUNTIME_IMAGE}

@@ -34,7 +34,7 @@ _NO_LOWER_OOM_SCORE = '[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_sco
 
 @dataclass(frozen=True, slots=True)
 class KindCluster:
-    """A cluster that runs; make one with `create`."""
+    """A cluster that runs; make one with `create`, or find one that was made before with `at`."""
 
     name: str
     kubeconfig: Path
@@ -64,6 +64,17 @@ class KindCluster:
                 cluster.delete()
                 raise
         return cluster
+
+    @classmethod
+    def at(cls, name: str, *, folder: Path) -> KindCluster | None:
+        """The cluster of that name whose kubeconfig is in the folder and whose node runs; None when there is none."""
+        kubeconfig = folder / f"{name}.kubeconfig"
+        if not kubeconfig.is_file() or not docker.containers(f"name=^{node_name(name)}$", "status=running"):
+            return None
+        # A name that is given as such gets a prefix; one in a configuration is taken as it is.
+        with _commands(kubeconfig), _file(folder / f"{name}.kind.yaml", yaml.safe_dump({"name": name})) as file:
+            manager = KindManagerBase(provider_config=str(file), kubeconfig=kubeconfig)
+        return cls(name=name, kubeconfig=kubeconfig, _manager=manager)
 
     @property
     def node(self) -> str:

@@ -56,9 +56,9 @@ def has_network(name: str) -> bool:
     return bool(run("network", "ls", "--quiet", f"--filter=name=^{name}$").strip())
 
 
-def containers(condition: str) -> list[str]:
-    """The identifiers of all containers, stopped ones too, that meet a condition such as `network=kind`."""
-    return run("ps", "--all", "--quiet", f"--filter={condition}").split()
+def containers(*conditions: str) -> list[str]:
+    """The identifiers of all containers, stopped ones too, that meet every condition, such as `network=kind`."""
+    return run("ps", "--all", "--quiet", *(f"--filter={row}" for row in conditions)).split()
 
 
 def pulled(image: str, *, seconds: float) -> bool:

@@ -88,6 +88,7 @@ class Engine:
         print("starting a Docker engine of our own; it is stopped at the end", flush=True)
         self._processes.start(_NAME, self._command())
         self._processes.wait_ready(_NAME, docker.answers, seconds=_START_SECONDS, hint=_HINT)
+        _clear()
 
     def _stop(self) -> None:
         """Empty the engine but for its images, end it, and take away its traces: one after the other, and each also when one before it has failed."""
@@ -194,7 +195,7 @@ def _run(command: Sequence[str]) -> int:
 
 
 def _clear() -> None:
-    """Remove the containers, networks and volumes of our own engine, which are all left over from the command."""
+    """Remove the containers, networks and volumes of our own engine: before and after the command all of them are left over."""
     if containers := docker.run("ps", "--all", "--quiet").split():
         docker.run("rm", "--force", "--volumes", *containers)
     docker.run("network", "prune", "--force")

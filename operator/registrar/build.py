@@ -152,6 +152,12 @@ async def build(
     hands = _hands(ground, state)
     keeper = _keeper(ground, state, hands)
     loaded = asyncio.Event()
+    shell, sources = _sources(ground, state, loaded=loaded)
+
+    def not_ready() -> str:
+        if not loaded.is_set():
+            return "the caches are not loaded yet"
+        return "the watch streams can't be started; see the log" if shell.failing else ""
 
     def oldest_age() -> float:
         return state.queue.oldest_age() if engine.leading else 0.0
@@ -163,7 +169,11 @@ async def build(
         await ground.aside.close()
 
     probes = Probes(
-        host=settings.probes_host, port=settings.probes_port, metrics=metrics, loaded=loaded, oldest_age=oldest_age
+        host=settings.probes_host,
+        port=settings.probes_port,
+        metrics=metrics,
+        not_ready=not_ready,
+        oldest_age=oldest_age,
     )
     engine = Engine(
         queue=state.queue,
@@ -176,7 +186,7 @@ async def build(
         jitter=jitter,
         workers=settings.workers,
         loaded=loaded,
-        sources=_sources(ground, state, loaded=loaded),
+        sources=sources,
         before_leading=lambda: reserve_all(store=state.store, seals=ground.seals),
         services=[_collector(ground, state, hands).run],
     )
@@ -376,7 +386,9 @@ def _collector(ground: _Ground, state: _State, hands: _Hands) -> Collector:
     )
 
 
-def _sources(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> list[Callable[[], Awaitable[None]]]:
+def _sources(
+    ground: _Ground, state: _State, *, loaded: asyncio.Event
+) -> tuple[KopfShell, list[Callable[[], Awaitable[None]]]]:
     """What brings events: the watch with the listing before it, the sweep, and the look at the watched namespaces; `loaded` is set in between."""
     kube, jitter, store, queue = ground.kube, ground.jitter, state.store, state.queue
     watched = (
@@ -423,14 +435,14 @@ def _sources(ground: _Ground, state: _State, *, loaded: asyncio.Event) -> list[C
         await sweep.run()
 
     if watched is None:
-        return [watch, sweeping]
+        return shell, [watch, sweeping]
     watched.changed = shell.renew
 
     async def looking() -> None:
         await loaded.wait()
         await watched.run()
 
-    return [watch, sweeping, looking]
+    return shell, [watch, sweeping, looking]
 
 
 async def _hash_secret(client: KubeClient, settings: Settings, jitter: Jitter) -> bytes:

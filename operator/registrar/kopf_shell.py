@@ -22,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import kopf
+from kopf._core.engines.peering import Identity
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from registrar.clock import Jitter
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 Deliver = Callable[[str, str | None, Mapping[str, Any]], None]
 """Takes in one event: kind, type (ADDED, MODIFIED, DELETED; None for an object of a listing), object."""
 
+_IDENTITY = Identity("gateway-registrar")
+"""Kopf's name for this process, which nobody sees because it has no peers here. Without one Kopf asks for the user's name, and in a container the user has none."""
 _RESTART = (1.0, 2.0, 5.0, 10.0, 30.0)
 _HEALTHY = 60.0
 _MOST_AT_ONCE = 200
@@ -55,6 +58,13 @@ class KopfShell:
     watched: WatchedNamespaces | None
     """None when all namespaces are watched."""
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    _failed: bool = False
+    _started: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def failing(self) -> bool:
+        """Whether Kopf ended before it had started its tasks, and has not started them since; an API server that is away is no such end."""
+        return self._failed and not self._started.is_set()
 
     def renew(self) -> None:
         """Another set of namespaces is there: end the streams and start them for those."""
@@ -96,9 +106,10 @@ class KopfShell:
         """One life of Kopf in its thread; returns when it has ended, however it did."""
         stop = threading.Event()
         ended = asyncio.Event()
-        watchers = [_Watcher(self, loop, stop)]
+        self._started = threading.Event()
+        watcher = _Watcher(self, loop, stop, self._started)
         thread = threading.Thread(
-            target=watchers[0].live, args=(lambda: loop.call_soon_threadsafe(ended.set),), name="kopf", daemon=True
+            target=watcher.live, args=(lambda: loop.call_soon_threadsafe(ended.set),), name="kopf", daemon=True
         )
         thread.start()
         waits = [asyncio.create_task(event.wait()) for event in (ended, self._renewed)]
@@ -110,15 +121,19 @@ class KopfShell:
             stop.set()
             # Kopf closes its streams when it sees the flag; the process does not wait longer than it must.
             await asyncio.to_thread(thread.join, 5.0)
+            self._failed = not self._started.is_set()
 
 
 class _Watcher:
     """One life of Kopf."""
 
-    def __init__(self, shell: KopfShell, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+    def __init__(
+        self, shell: KopfShell, loop: asyncio.AbstractEventLoop, stop: threading.Event, started: threading.Event
+    ) -> None:
         self._shell = shell
         self._loop = loop
         self._stop = stop
+        self._started = started
         self._crossing: deque[tuple[str, str | None, Mapping[str, Any]]] = deque()
 
     def live(self, ended: Callable[[], None]) -> None:
@@ -151,9 +166,11 @@ class _Watcher:
             settings=_settings(),
             memories=_NoMemories(),
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=watched is None,
             namespaces=watched.present() if watched is not None else (),
             stop_flag=self._stop,
+            ready_flag=self._started,
         )
 
     async def _login(self, **_: Any) -> kopf.AiohttpSession:

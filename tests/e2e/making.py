@@ -13,15 +13,14 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from localenv.kind.cluster import KindCluster
-from localenv.kind.images import Images
 
 from localenv.binaries import Binaries
 from localenv.errors import LocalEnvError
 from localenv.kind import images
+from localenv.kind.cluster import KindCluster
+from localenv.kind.images import Images
 from localenv.ports import free_ports
 from tests.e2e import preflight
 from tests.e2e.site import Site
@@ -57,42 +56,28 @@ def make(folder: Path) -> Made:
 
 
 def _kind(folder: Path) -> Made:
-    state = _state(folder)
-    ports = {TRAFFIC_NODE_PORT: state["traffic"], CONFIG_NODE_PORT: state["config"]}
+    state = _State.of(folder)
+    ports = {TRAFFIC_NODE_PORT: state.traffic_port, CONFIG_NODE_PORT: state.config_port}
     made = images.prepare()
     with ExitStack() as stack:
-        cluster = KindCluster.create(state["name"], folder=folder, ports=ports)
-        stack.callback(cluster.delete)
+        found = KindCluster.at(state.name, folder=folder)
+        cluster = found or KindCluster.create(state.name, folder=folder, ports=ports)
+        if found is None:
+            stack.callback(cluster.delete)
         cluster.load(made.operator, made.gateway, made.backend, made.prometheus)
         stack.pop_all()
-    site = Site(
-        folder=folder,
-        kubeconfig=cluster.kubeconfig,
-        kubectl=Binaries().kubectl,
-        images=made,
-        traffic_port=state["traffic"],
-        config_port=state["config"],
-        gateway_password=state["password"],
-        node=cluster.node,
-    )
+    site = state.site(folder, cluster.kubeconfig, Binaries().kubectl, made, node=cluster.node)
     return Made(site, cluster.delete)
 
 
 def _external(folder: Path, kubeconfig: Path) -> Made:
     preflight.check(kubeconfig)
-    state = _state(folder)
-    site = Site(
-        folder=folder,
-        kubeconfig=kubeconfig,
-        kubectl=Path(shutil.which("kubectl") or Binaries().kubectl),
-        images=_given_images(),
-        traffic_port=state["traffic"],
-        config_port=state["config"],
-        gateway_password=state["password"],
-    )
+    state = _State.of(folder)
+    kubectl = Path(shutil.which("kubectl") or Binaries().kubectl)
+    site = state.site(folder, kubeconfig, kubectl, _given_images())
     forwards = [
-        Forward(site, local=state["traffic"], port=TRAFFIC_PORT),
-        Forward(site, local=state["config"], port=CONFIG_PORT),
+        Forward(site, local=state.traffic_port, port=TRAFFIC_PORT),
+        Forward(site, local=state.config_port, port=CONFIG_PORT),
     ]
 
     def remove() -> None:
@@ -113,16 +98,38 @@ def _given_images() -> Images:
     return Images(**{field: os.environ[variable] for field, variable in _IMAGES.items()})
 
 
-def _state(folder: Path) -> dict[str, str | int] | dict[str, object]:
-    file = folder / "state.json"
-    if not file.exists():
-        ports = free_ports(*_PORTS)
-        file.touch(mode=0o600)
-        name = f"registrar-e2e-{secrets.token_hex(3)}"
-        traffic, config = (ports[variable] for variable in _PORTS)
-        password = secrets.token_urlsafe(18)
-        file.write_text(json.dumps({"name": name, "traffic": traffic, "config": config, "password": password}))
-    return dict(json.loads(file.read_text()))
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What must be the same when a kept cluster is found again."""
+
+    name: str
+    traffic_port: int
+    config_port: int
+    password: str
+
+    @classmethod
+    def of(cls, folder: Path) -> _State:
+        """That of the folder, made when there is none."""
+        file = folder / "state.json"
+        if not file.exists():
+            traffic_port, config_port = free_ports(*_PORTS).values()
+            made = cls(f"registrar-e2e-{secrets.token_hex(3)}", traffic_port, config_port, secrets.token_urlsafe(18))
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(asdict(made)))
+        return cls(**json.loads(file.read_text()))
+
+    def site(self, folder: Path, kubeconfig: Path, kubectl: Path, made: Images, *, node: str = "") -> Site:
+        """The site with these ports and this password."""
+        return Site(
+            folder=folder,
+            kubeconfig=kubeconfig,
+            kubectl=kubectl,
+            images=made,
+            traffic_port=self.traffic_port,
+            config_port=self.config_port,
+            gateway_password=self.password,
+            node=node,
+        )
 
 
 class Forward:

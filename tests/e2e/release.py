@@ -64,15 +64,15 @@ class Release:
 
     def ensure_gateways(self) -> None:
         """Have the RuntimeGateway `default` and its credentials, from the second chart."""
-        if not any(release.name == GATEWAYS for release in self._helm.list()):
+        if not self.installed(GATEWAYS):
             self._helm.install(str(GATEWAYS_CHART), GATEWAYS, gateways(self.site), namespace=NAMESPACE)
         self.cluster.wait(
             "RuntimeGateway", "", "default", lambda o: condition(o, "Ready").get("status") == "True", what="Ready"
         )
 
-    def installed(self) -> bool:
+    def installed(self, name: str = NAME) -> bool:
         """Whether Helm knows the release."""
-        return any(release.name == NAME for release in self._helm.list())
+        return any(release["name"] == name for release in self._helm.list())
 
     def uninstall(self) -> None:
         """Remove the release, as `helm uninstall` does, and wait until its pods are gone."""

@@ -1,12 +1,12 @@
 """/healthz, /readyz and /metrics over HTTP.
 
-Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed); /readyz says that the caches are loaded;
-answers are made from what is in memory. What this module deliberately does not do: check anything outside.
+Invariants: /healthz speaks of this process only (a lost API server or gateway is no reason to be killed); /readyz says that the caches are loaded and that
+the watch streams can be started, so that a rollout of what can't watch stops at its first pod; answers are made from what is in memory.
+What this module deliberately does not do: check anything outside.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -22,13 +22,22 @@ class Probes:
     """The small HTTP server for the kubelet and Prometheus."""
 
     def __init__(
-        self, *, host: str, port: int, metrics: Metrics, loaded: asyncio.Event, oldest_age: Callable[[], float]
+        self,
+        *,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        not_ready: Callable[[], str],
+        oldest_age: Callable[[], float],
     ) -> None:
-        """`port` 0 takes a free one; `oldest_age` gives the age in seconds of the oldest waiting key, 0 where no worker runs."""
+        """`port` 0 takes a free one.
+
+        `not_ready` says why the process can't do its work yet, or nothing; `oldest_age` gives the age in seconds of the oldest waiting key, 0 where no worker runs.
+        """
         self._host = host
         self._port = port
         self._metrics = metrics
-        self._loaded = loaded
+        self._not_ready = not_ready
         self._oldest_age = oldest_age
         self._runner: web.AppRunner | None = None
 
@@ -60,8 +69,9 @@ class Probes:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if not self._loaded.is_set():
-            return web.Response(status=503, text="the caches are not loaded yet\n")
+        why = self._not_ready()
+        if why:
+            return web.Response(status=503, text=f"{why}\n")
         return web.Response(text="ok\n")
 
     async def _serve_metrics(self, _: web.Request) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ class Served:
     """Probes that listen, and what they are asked about."""
 
     metrics: Metrics = field(default_factory=Metrics)
-    loaded: asyncio.Event = field(default_factory=asyncio.Event)
+    not_ready: str = "the caches are not loaded yet"
     age: float = 0.0
     url: str = ""
 
@@ -32,8 +31,12 @@ async def served() -> AsyncIterator[Served]:
     """Probes on a free port."""
     made = Served()
     probes = Probes(
-        host="127.0.0.1", port=0, metrics=made.metrics, loaded=made.loaded, oldest_age=lambda: made.age
-    )  # fmt: skip
+        host="127.0.0.1",
+        port=0,
+        metrics=made.metrics,
+        not_ready=lambda: made.not_ready,
+        oldest_age=lambda: made.age,
+    )
     made.url = f"http://127.0.0.1:{await probes.start()}"
     yield made
     await probes.stop()
@@ -49,9 +52,9 @@ async def test_what_prometheus_gets(served: Served) -> None:
 
 
 async def test_what_the_kubelet_gets(served: Served) -> None:
-    """Fails when a replica is ready before its caches are loaded, or lives on with a queue that does not move."""
-    assert (await served.get("/readyz"))[0] == 503
-    served.loaded.set()
+    """Fails when a replica is ready that can't work yet, does not say why, or lives on with a queue that does not move."""
+    assert (await served.get("/readyz"))[::2] == (503, "the caches are not loaded yet\n")
+    served.not_ready = ""
     assert (await served.get("/readyz"))[0] == 200
     served.age = STUCK_AFTER
     assert (await served.get("/healthz"))[0] == 200

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from localenv.cluster import until
 from localenv.errors import LocalEnvError
-from localenv.kind import engine, packages
+from localenv.kind import docker, engine, packages
 from localenv.kind.__main__ import NO_ENGINE, main
 from localenv.kind.engine import Engine, with_engine
 
@@ -80,7 +81,7 @@ def test_packages_start_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_an_engine_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails when an engine is started beside one, or the command's exit code is lost."""
-    monkeypatch.setattr(engine.docker, "answers", lambda: True)
+    monkeypatch.setattr(docker, "answers", lambda: True)
     monkeypatch.setattr(engine, "Engine", None)
     assert with_engine([sys.executable, "-c", "raise SystemExit(3)"]) == 3
 
@@ -90,8 +91,7 @@ def test_an_interrupt_reaches_the_command_once(tmp_path: Path, number: signal.Si
     """Fails when the command is left running, or gets no time to clean up."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'operator'}"}
     with subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=tmp_path, env=environment) as running:
-        while not (tmp_path / "up").exists():
-            assert running.poll() is None
+        until(lambda: (tmp_path / "up").exists() or running.poll() is not None, what="the command's start")
         running.send_signal(number)
         assert running.wait(60) == 130
     assert (tmp_path / "asked").read_text() == "asked\n"
