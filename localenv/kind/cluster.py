@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pytest_kubernetes.options import ClusterOptions
 from pytest_kubernetes.providers.kind import KindManagerBase
 
 from localenv import cache
 from localenv.binaries import Binaries
 from localenv.errors import LocalEnvError
 from localenv.kind import docker, node
+from localenv.progress import progress
 
 _NETWORK = "kind"
-_READY = "120s"
+_MAKE_SECONDS = 600
+_READY_SECONDS = 120
 _TAIL = 20
 _CAP_SYS_RESOURCE = 24
 _KUBELET_ON_CGROUP_1 = "kind: KubeletConfiguration\nfailCgroupV1: false\n"
@@ -57,13 +60,22 @@ class KindCluster:
             manager = KindManagerBase(provider_config=str(file), kubeconfig=kubeconfig)
             cluster = cls(name=name, kubeconfig=kubeconfig, _manager=manager)
             try:
-                with _told(f"The cluster {name} can't be made"):
-                    manager.create(options=["--image", image, "--wait", _READY])
+                with (
+                    _told(f"The cluster {name} can't be made"),
+                    progress(f"making the cluster {name} (usually takes 20 seconds)"),
+                ):
+                    cluster._make(image)
                 kubeconfig.chmod(0o600)
             except BaseException:
                 cluster.delete()
                 raise
         return cluster
+
+    def _make(self, image: str) -> None:
+        """Create it, and wait for its node: kind itself only warns when that takes too long."""
+        bounds = ClusterOptions(cluster_timeout=_MAKE_SECONDS)
+        self._manager.create(bounds, timeout=_READY_SECONDS, options=["--image", image, "--wait", f"{_READY_SECONDS}s"])
+        self._manager.wait(f"node/{self.node}", "condition=Ready", timeout=_READY_SECONDS)
 
     @classmethod
     def at(cls, name: str, *, folder: Path) -> KindCluster | None:
@@ -82,11 +94,13 @@ class KindCluster:
         return node_name(self.name)
 
     def load(self, *tags: str) -> None:
-        """Copy images from the engine to the node. Raises LocalEnvError when the engine has no such image."""
-        with _commands(self.kubeconfig):
-            for tag in tags:
-                with _told(f"The image {tag} can't be loaded into the cluster {self.name}"):
-                    self._manager.load_image(tag)
+        """Copy images from the engine to the node; raises LocalEnvError when the engine has no such image.
+
+        All in one command: layers that they share are copied once.
+        """
+        named = " ".join(tags)
+        with _commands(self.kubeconfig), _told(f"{named} can't be loaded into the cluster {self.name}"):
+            self._manager.load_image(named)
 
     def delete(self) -> None:
         """Remove the cluster with everything that was made for it; nothing happens when it is gone already."""

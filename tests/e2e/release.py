@@ -155,7 +155,7 @@ class Release:
 
     def changing_calls(self) -> int:
         """How many effects on a gateway the audit lines tell, from all pods that there were."""
-        return self.logs.text().count('"schema":"gateway-registrar.dev/audit/v1"')
+        return self.logs.text().count('"logger":"registrar.audit"')
 
     def tail(self, lines: int = 30) -> str:
         """The end of the logs."""

@@ -14,7 +14,7 @@ containerd --config /run/preload/config.toml 2> /run/preload/log &
 tries=0
 until ctr --address /run/preload/socket version > /dev/null 2>&1; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 100 ]; then
+    if [ "$tries" -gt 600 ]; then
         echo "containerd did not come up:" >&2
         tail -n 20 /run/preload/log >&2
         exit 1
