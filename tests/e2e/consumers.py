@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localenv.cluster import Cluster, client, condition, contract, rate_limit, until
+from localenv.cluster import Cluster, Json, client, condition, contract, rate_limit, until
 
 VERSIONS = {"orders": "1.0", "billing": "1.0", "catalog": "2.0"}
 """The APIs that every gateway of the suite has, of the organization `acme`."""
@@ -55,13 +55,9 @@ def registered(cluster: Cluster, namespace: str, name: str = "shop", *apis: str)
     return made
 
 
-def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """The version of each Client, Contract, Policy and Secret of the namespace: two answers that are the same say that nothing was written."""
-    return {
-        f"{kind} {row['metadata']['name']}": row["metadata"]["resourceVersion"]
-        for kind in _KINDS
-        for row in cluster.list(kind, namespace)
-    }
+def objects(cluster: Cluster, namespace: str) -> dict[str, Json]:
+    """Each Client, Contract, Policy and Secret of the namespace, with its version: two answers that are the same say that nothing was written."""
+    return {f"{kind} {row['metadata']['name']}": row for kind in _KINDS for row in cluster.list(kind, namespace)}
 
 
 def wait_counted(cluster: Cluster, namespace: str) -> None:
