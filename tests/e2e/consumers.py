@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localenv.cluster import Cluster, Json, client, condition, contract, rate_limit, until
+from localenv.cluster import Cluster, Json, client, contract, rate_limit, until
 
 VERSIONS = {"orders": "1.0", "billing": "1.0", "catalog": "2.0"}
 """The APIs that every gateway of the suite has, of the organization `acme`."""
@@ -61,7 +61,12 @@ def objects(cluster: Cluster, namespace: str) -> dict[str, Json]:
 
 
 def wait_counted(cluster: Cluster, namespace: str) -> None:
-    """Wait until each Policy says that it is in force: the operator writes that at most every ten seconds, so it is the last that it has to say."""
+    """Wait until each Policy counts the contracts in which it is live, which the operator writes at most every ten seconds: it is the last that it has to say."""
     for row in cluster.list("Policy", namespace):
-        name = row["metadata"]["name"]
-        cluster.wait("Policy", namespace, name, lambda o: condition(o, "Programmed").get("status") == "True", what="Programmed")
+        cluster.wait("Policy", namespace, row["metadata"]["name"], counts, what="contracts being counted")
+
+
+def counts(policy: Json) -> bool:
+    """Whether the Policy says that it is live in all contracts that it applies to, and that there are some."""
+    contracts = policy.get("status", {}).get("contracts") or {}
+    return bool(contracts.get("live")) and contracts["live"] == contracts["effective"]

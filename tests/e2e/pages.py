@@ -1,6 +1,7 @@
 """The commands that a page of the documentation tells its reader to run, taken from its text and run as they stand.
 
-Invariant: a test that runs a page's commands fails when the page no longer has them. What this module deliberately does not do: change a command, or fill in a placeholder.
+Invariant: a test that runs a page's commands fails when the page no longer has them.
+What this module deliberately does not do: change a command, or fill in a placeholder.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def terminating(client: Json) -> bool:
 
 def names_the_finalizer(namespace: Json) -> bool:
     """Whether the namespace says what it waits for."""
-    return "gateway-registrar.dev/registration" in condition(namespace, "NamespaceFinalizersRemaining").get("message", "")
+    return "gateway-registrar.dev/registration" in condition(namespace, "NamespaceFinalizersRemaining").get(
+        "message", ""
+    )
 
 
 @contextmanager

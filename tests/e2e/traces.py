@@ -42,7 +42,9 @@ def of_ours(site: Site) -> set[str]:
 
 def _everything(site: Site) -> list[Json]:
     kinds = site.run_kubectl("api-resources", "--verbs=list", "--output=name").split()
-    found: list[Json] = json.loads(site.run_kubectl("get", ",".join(kinds), "--all-namespaces", "--output=json"))["items"]
+    found: list[Json] = json.loads(site.run_kubectl("get", ",".join(kinds), "--all-namespaces", "--output=json"))[
+        "items"
+    ]
     return found
 
 
