@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 import orjson
 
-from localenv.environment import Environment
+from localenv.cluster import Surroundings
 
 IN_FLIGHT = 20
 T = TypeVar("T")
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 class Api:
     """Calls of the API server."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Surroundings) -> None:
         """Talk to the environment's server, as its administrator."""
         access = environment.access()
         self._base = access.server

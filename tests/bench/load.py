@@ -1,4 +1,4 @@
-"""The objects of the load: Clients with five Contracts each, spread over namespaces, and a Policy for every fiftieth Client."""
+"""The objects of the load: Clients with five Contracts each unless told otherwise, spread over namespaces, and a Policy for every fiftieth Client."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _EVERY = 50
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much, and under which namespaces (`prefix` and a number)."""
+    """How much, and under which namespaces (`prefix` and a number); each Client has a Contract for each of `apis`."""
 
     clients: int
     prefix: str
     namespaces: int = 20
+    apis: tuple[PublishedApi, ...] = APIS
 
     @property
     def contracts(self) -> int:
         """How many Contracts there are."""
-        return self.clients * len(APIS)
+        return self.clients * len(self.apis)
 
     def namespace(self, number: int) -> str:
         """The namespace of the Client with that number."""
@@ -42,7 +43,7 @@ class Load:
         for number in range(self.clients):
             space, name = self.namespace(number), f"client-{number}"
             plan = REACHED_PLAN if number < REACHED else "bronze"
-            for api in APIS:
+            for api in self.apis:
                 yield contract(space, f"{name}-{api.name}", client=name, api=api.name, version=api.version, plan=plan)
             if number % _EVERY == 0:
                 yield rate_limit(space, f"{name}-limit", client=name, limit=1000)

@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from localenv.cluster import Cluster
-from localenv.environment import Environment
+from localenv.cluster import Cluster, Surroundings
 from localenv.operator import Operator
 from tests.bench.api import Api
 from tests.bench.load import Load
@@ -23,6 +23,13 @@ WINDOW = 5.0
 """Seconds over which the CPU of a process at rest is read."""
 AT_REST = 0.03
 """The share of a core below which it counts as at rest."""
+
+
+class Metered(Protocol):
+    """An operator whose metrics can be read, be it a process or the pods of a release."""
+
+    def metrics(self) -> str:
+        """What /metrics of the leader says."""
 
 
 async def reached(check: Callable[[], bool], *, what: str, seconds: float = 3600.0) -> None:
@@ -48,7 +55,7 @@ async def settled_writes(api: Api) -> None:
             return
 
 
-def metric(operator: Operator, start: str) -> float:
+def metric(operator: Metered, start: str) -> float:
     """The value of the first metric line that begins so; 0 when there is none, or no answer yet."""
     try:
         text = operator.metrics()
@@ -57,23 +64,23 @@ def metric(operator: Operator, start: str) -> float:
     return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(start)), 0.0)
 
 
-def objects(operator: Operator, kind: str, phase: str) -> float:
+def objects(operator: Metered, kind: str, phase: str) -> float:
     """How many objects of a kind are in a phase."""
     return metric(operator, f'gateway_registrar_objects{{kind="{kind}",phase="{phase}"}}')
 
 
-def calls(operator: Operator, site: str) -> int:
+def calls(operator: Metered, site: str) -> int:
     """How many calls were made at a site of the seam."""
     return int(metric(operator, f'gateway_registrar_calls_total{{outcome="ok",site="{site}"}}'))
 
 
-def quiet(operator: Operator, clients: int) -> bool:
+def quiet(operator: Metered, clients: int) -> bool:
     """Whether every Client was looked at and nothing waits."""
     looked = metric(operator, 'controller_runtime_reconcile_total{controller="Client",result="success"}')
     return looked >= clients and metric(operator, 'workqueue_depth{name="clients"}') == 0.0
 
 
-def registrations(environment: Environment, load: Load) -> int:
+def registrations(environment: Surroundings, load: Load) -> int:
     """How many Clients the gateway has, told by itself; -1 while it does not answer."""
     cluster = Cluster(environment)
     try:

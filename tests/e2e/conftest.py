@@ -62,7 +62,7 @@ def namespace(site: Site) -> Iterator[str]:
     name = f"e2e-{uuid4().hex[:8]}"
     site.apply(workloads.namespace(name))
     yield name
-    site.run_kubectl("delete", "namespace", name, "--wait=false")
+    site.run_kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture

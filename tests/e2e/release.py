@@ -134,6 +134,17 @@ class Release:
         """What /metrics of a pod says."""
         return self.site.run_kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
 
+    def wait_quiet(self, *, clients: int, seconds: float = 60.0) -> None:
+        """Wait until the leader has looked at that many Clients since it started, and neither works nor has work waiting."""
+        until(lambda: self._quiet(clients), what=f"rest after {clients} Clients", seconds=seconds)
+
+    def _quiet(self, clients: int) -> bool:
+        figures = dict(line.rsplit(" ", 1) for line in self.metrics().splitlines() if not line.startswith("#"))
+        looked = figures.get('controller_runtime_reconcile_total{controller="Client",result="success"}', 0)
+        waiting = figures.get('workqueue_depth{name="clients"}', 1)
+        working = figures.get('controller_runtime_active_workers{controller="Client"}', 1)
+        return float(looked) >= clients and float(waiting) == 0 and float(working) == 0
+
     # What the demo's steps ask (`localenv.stage.Runs`) -----------------------------------------------------------
 
     def start(self) -> Release:
