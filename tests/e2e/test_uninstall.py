@@ -7,7 +7,7 @@ import pytest
 from localenv.cluster import API, Cluster, Json, condition, until
 from tests.e2e import pages, traces
 from tests.e2e.consumers import objects, registered, wait_counted
-from tests.e2e.release import NAME, NAMESPACE, Release
+from tests.e2e.release import NAME, Release
 from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e
@@ -92,9 +92,7 @@ def test_the_documented_order_leaves_nothing(operator: Release, namespace: str, 
     assert traces.of_ours(site)
     for command in pages.commands(pages.UNINSTALL, "The right order"):
         pages.run(site, command)
-    assert cluster.get("Namespace", "", NAMESPACE) is None
-    # A Contract goes with its CRD; that of the API server's own schema follows a moment later.
-    until(lambda: not traces.of_ours(site), what="nothing of ours being left", seconds=20)
+    assert not traces.of_ours(site)
     assert not shop.on_gateway()
     shop.wait_dead()
 
