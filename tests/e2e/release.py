@@ -167,6 +167,19 @@ class Release:
         )
         self._replicas = replicas
 
+    def disown_scaling(self) -> None:
+        """Take from `kubectl scale` its word on the number of replicas, which would stand against Helm's next one."""
+        until(self._scaling_disowned, what="the Deployment's replicas being Helm's alone", seconds=20)
+
+    def _scaling_disowned(self) -> bool:
+        """False when the object was written in between, as its status is now and then."""
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
+        meta = self.cluster.request("GET", path).body["metadata"]
+        kept = [row for row in meta["managedFields"] if row.get("subresource") != "scale"]
+        body = {"metadata": {"resourceVersion": meta["resourceVersion"], "managedFields": kept}}
+        answer = self.cluster.request("PATCH", path, body, content_type="application/merge-patch+json")
+        return answer.status == 200
+
     def metrics(self) -> str:
         """What /metrics of the leader says; nothing while nobody leads."""
         leader = self.leader()

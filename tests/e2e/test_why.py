@@ -179,4 +179,5 @@ def test_an_operator_that_is_scaled_to_nothing(
         assert People(shells).follow("shop") == [(YOU, "NotSeen"), (PLATFORM, "OperatorNotRunning")]
     finally:
         operator.start()
+        operator.disown_scaling()
     assert_answered(developer, namespace)

@@ -29,7 +29,10 @@ def start_operator(facts: Facts, found: Json) -> tuple[Mend, ...]:
         commands = "\n".join(
             kubectl("scale", "deployment", stopped, "--replicas=2", namespace=where) for stopped in facts.stopped
         )
-        what = f"Scale it up again: Deployment {', '.join(facts.stopped)} is scaled to nothing. Two replicas are the chart's default."
+        what = (
+            f"Scale it up again: Deployment {', '.join(facts.stopped)} is scaled to nothing. Two replicas are the chart's default; "
+            "where the release's values say 0, correct `replicas` there instead."
+        )
         return (Mend(PLATFORM, what, commands),)
     return (
         Mend(PLATFORM, "See whether it runs, and why not.", kubectl("get", "deployments,pods,leases", namespace=where)),
