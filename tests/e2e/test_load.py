@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 CLIENTS = 2000
 REGISTERED_SECONDS = 360
-"""Twice what it took on two cores that did much else as well (docs/benchmarks.md)."""
+"""Twice what it took at worst, on two cores that did much else as well (docs/benchmarks.md)."""
 DELETED_SECONDS = 360
 KEPT_FREE = 0.5
 """The share of the memory limit that even the peak leaves free: ten thousand Clients with five Contracts each need twice as much as these."""
