@@ -82,7 +82,7 @@ def answers(cluster: Cluster) -> bool:
 
 
 def whole(cluster: Cluster, *, since: float) -> bool:
-    """Whether the control plane works again since that time, in seconds since the epoch: an API server takes its controllers along, and no later test has a pod without."""
+    """Whether the control plane works again, since that time in seconds since the epoch: an API server takes its controllers along, and without them no pod is made."""
     leases = [cluster.get("Lease", "kube-system", name) or {} for name in _CONTROL_PLANE[1:]]
     return all(renewed(lease) > since for lease in leases)
 
