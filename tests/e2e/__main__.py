@@ -1,4 +1,4 @@
-"""`python -m tests.e2e down`: end the cluster that E2E_DIR has kept."""
+"""`python -m tests.e2e down`: end the cluster of kind that E2E_DIR has kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> int:
     if sys.argv[1:] != ["down"] or not Path(kept, "state.json").is_file():
         print("usage: E2E_DIR=FOLDER python -m tests.e2e down, where FOLDER has a kept cluster", file=sys.stderr)
         return 2
-    making.make(Path(kept)).remove()
+    making.end(Path(kept))
     shutil.rmtree(kept)
     return 0
 

@@ -22,7 +22,9 @@ from localenv.kind import images
 from localenv.kind.cluster import KindCluster
 from localenv.kind.images import Images
 from localenv.ports import free_ports
+from registrar.resources.kinds import KINDS
 from tests.e2e import preflight
+from tests.e2e.release import NAMESPACE, Release
 from tests.e2e.site import Site
 from tests.e2e.workloads import (
     CONFIG_NODE_PORT,
@@ -33,6 +35,7 @@ from tests.e2e.workloads import (
     TRAFFIC_PORT,
 )
 
+_STATE = "state.json"
 _PORTS = ("E2E_GATEWAY_PORT", "E2E_GATEWAY_CONFIG_PORT")
 _IMAGES = {field: f"E2E_{field.upper()}_IMAGE" for field in Images.__dataclass_fields__}
 
@@ -55,6 +58,13 @@ def make(folder: Path) -> Made:
     return _external(folder, Path(external)) if external else _kind(folder)
 
 
+def end(folder: Path) -> None:
+    """Remove the cluster of kind that a run has kept in the folder; nothing happens when it is gone already."""
+    found = KindCluster.at(_State.of(folder).name, folder=folder)
+    if found is not None:
+        found.delete()
+
+
 def _kind(folder: Path) -> Made:
     state = _State.of(folder)
     ports = {TRAFFIC_NODE_PORT: state.traffic_port, CONFIG_NODE_PORT: state.config_port}
@@ -71,7 +81,8 @@ def _kind(folder: Path) -> Made:
 
 
 def _external(folder: Path, kubeconfig: Path) -> Made:
-    preflight.check(kubeconfig)
+    if not _State.is_in(folder):
+        preflight.check(kubeconfig)
     state = _State.of(folder)
     kubectl = Path(shutil.which("kubectl") or Binaries().kubectl)
     site = state.site(folder, kubeconfig, kubectl, _given_images())
@@ -81,11 +92,27 @@ def _external(folder: Path, kubeconfig: Path) -> Made:
     ]
 
     def remove() -> None:
+        """What the suite has brought, and no more: `preflight` has seen that nothing of ours was there before."""
+        _remove_release(site)
         for forward in forwards:
             forward.stop()
         site.run_kubectl("delete", "namespace", GATEWAY_NAMESPACE, "--ignore-not-found")
 
     return Made(site, remove)
+
+
+def _remove_release(site: Site) -> None:
+    release = Release(site)
+    try:
+        if release.installed():
+            crd_names = [kind.crd_name for kind in KINDS]
+            site.run_kubectl("delete", "clients.gateway-registrar.dev", "--all", "--all-namespaces", "--timeout=120s")
+            release.uninstall_gateways()
+            release.uninstall()
+            site.run_kubectl("delete", "crd", *crd_names, "--ignore-not-found")
+        site.run_kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    finally:
+        release.close()
 
 
 def _given_images() -> Images:
@@ -108,9 +135,14 @@ class _State:
     password: str
 
     @classmethod
+    def is_in(cls, folder: Path) -> bool:
+        """Whether a run has kept its own there."""
+        return (folder / _STATE).exists()
+
+    @classmethod
     def of(cls, folder: Path) -> _State:
         """That of the folder, made when there is none."""
-        file = folder / "state.json"
+        file = folder / _STATE
         if not file.exists():
             traffic_port, config_port = free_ports(*_PORTS).values()
             made = cls(f"registrar-e2e-{secrets.token_hex(3)}", traffic_port, config_port, secrets.token_urlsafe(18))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPException
 
 from localenv.cluster import Cluster, Json
 from localenv.kind import docker
 
-_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
-_ASIDE = "/etc/kubernetes/kube-apiserver.yaml.aside"
+_MANIFESTS, _ASIDE = "/etc/kubernetes/manifests", "/etc/kubernetes/aside"
+_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _GET = r"""
 exec 3<>"/dev/tcp/$1/$2" && printf 'GET %s HTTP/1.0\r\n\r\n' "$3" >&3 && head -n 1 <&3
 true
@@ -55,13 +56,18 @@ class Node:
 
     @contextmanager
     def without_api_server(self) -> Iterator[None]:
-        """Have no API server: its manifest is out of the kubelet's sight. The first moments may still have one."""
-        self._run("mv", _MANIFEST, _ASIDE)
+        """Have no API server: its manifest is out of the kubelet's sight. The first moments may still have one.
+
+        Those that end with it are taken away too: each of their starts without one would fail, and the kubelet waits longer after each.
+        """
+        files = [f"{name}.yaml" for name in _CONTROL_PLANE]
+        self._run("mkdir", "-p", _ASIDE)
+        self._run("mv", *(f"{_MANIFESTS}/{file}" for file in files), _ASIDE)
         try:
             self.kill_api_server()
             yield
         finally:
-            self._run("mv", _ASIDE, _MANIFEST)
+            self._run("mv", *(f"{_ASIDE}/{file}" for file in files), _MANIFESTS)
 
     def _run(self, *command: str) -> str:
         return docker.run("exec", self.container, *command)
@@ -73,3 +79,15 @@ def answers(cluster: Cluster) -> bool:
         return cluster.request("GET", "/api/v1/namespaces/default").status == 200
     except (OSError, HTTPException):
         return False
+
+
+def whole(cluster: Cluster, *, since: float) -> bool:
+    """Whether the control plane works again, since that time in seconds since the epoch: an API server takes its controllers along, and without them no pod is made."""
+    leases = [cluster.get("Lease", "kube-system", name) or {} for name in _CONTROL_PLANE[1:]]
+    return all(renewed(lease) > since for lease in leases)
+
+
+def renewed(lease: Json) -> float:
+    """When a Lease was renewed last, in seconds since the epoch; 0 when never."""
+    time = lease.get("spec", {}).get("renewTime")
+    return datetime.fromisoformat(time).timestamp() if time else 0.0

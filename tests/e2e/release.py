@@ -106,7 +106,7 @@ class Release:
             return (
                 self._rolled_out()
                 and len(pods) == self._replicas
-                and all(condition(pod, "Ready").get("status") == "True" for pod in pods)
+                and all(condition(pod, "Ready").get("status") == "True" and _stays(pod) for pod in pods)
                 and all(self.logs.follows(pod) for pod in pods)
                 and self.leader() in {pod["metadata"]["name"] for pod in pods}
             )
@@ -217,6 +217,11 @@ class Release:
         whole = [line for line in self.logs.text().splitlines() if line.startswith('{"time"') and line.endswith("}")]
         rows = [json.loads(line) for line in whole]
         return [json.loads(row["message"]) for row in rows if row["logger"] == "registrar.audit"]
+
+
+def _stays(pod: Json) -> bool:
+    """Whether nobody has asked for its end; it is ready until it has ended."""
+    return "deletionTimestamp" not in pod["metadata"]
 
 
 def _image(name: str) -> Json:

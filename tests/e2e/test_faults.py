@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 
 import pytest
 
 from localenv.cluster import Cluster, Json, client, condition, contract, rate_limit, until
-from tests.e2e.node import Node, answers
+from tests.e2e.node import Node, answers, renewed, whole
 from tests.e2e.release import NAMESPACE, Release, gateways
 from tests.e2e.site import Site
 
@@ -132,8 +131,7 @@ def test_the_kubelet_is_paused(operator: Release, node: Node, namespace: str) ->
 
 def heartbeat(cluster: Cluster, node: Node) -> float:
     """When the kubelet said last that it lives, in seconds since the epoch."""
-    lease = cluster.get("Lease", "kube-node-lease", node.container) or {}
-    return datetime.fromisoformat(lease["spec"]["renewTime"]).timestamp()
+    return renewed(cluster.get("Lease", "kube-node-lease", node.container) or {})
 
 
 def test_the_api_server_is_restarted(operator: Release, node: Node, namespace: str) -> None:
@@ -142,6 +140,7 @@ def test_the_api_server_is_restarted(operator: Release, node: Node, namespace: s
     key = registered(cluster, namespace, "before")["before"]
     node.kill_api_server()
     until(lambda: answers(cluster), what="the API server's return", seconds=120)
+    back = time.time()
     assert cluster.call(ORDERS, key) == 200
     begin(cluster, namespace, "after")
     cluster.delete("Contract", namespace, "before")
@@ -150,18 +149,27 @@ def test_the_api_server_is_restarted(operator: Release, node: Node, namespace: s
     until(lambda: cluster.call(ORDERS, key) != 200, what="the key being of no use", seconds=20)
     operator.wait_ready()
     assert lives(operator) == before
+    until(lambda: whole(cluster, since=back), what="the control plane being whole again", seconds=120)
 
 
-def test_the_gateway_is_killed(operator: Release, site: Site, namespace: str) -> None:
+@pytest.fixture
+def mortal(site: Site) -> Iterator[Site]:
+    """The site, whose gateway has its APIs again when the test ends, however it does."""
+    yield site
+    site.wait_gateway()
+    site.publish_apis()
+
+
+def test_the_gateway_is_killed(operator: Release, mortal: Site, namespace: str) -> None:
     """Fails when a registration or a key is not what it was, or when a status says "registered" of what the gateway does not have."""
     cluster = operator.cluster
     names = ("shop", "kiosk")
     keys = registered(cluster, namespace, *names)
     registrations = {name: cluster.registration(namespace, name) for name in names}
-    site.kill_gateway()
+    mortal.kill_gateway()
     ready = wait_not_ready(cluster)
     assert condition(ready, "Reconciling")["status"] == "True" or condition(ready, "Ready")["reason"] == "ApisMissing"
-    site.wait_gateway()
+    mortal.wait_gateway()
     assert {cluster.call(ORDERS, key) for key in keys.values()}.isdisjoint({200})
     for name in names:
         found = cluster.wait(
@@ -174,7 +182,7 @@ def test_the_gateway_is_killed(operator: Release, site: Site, namespace: str) ->
         )
         assert condition(found, "Ready")["status"] == "False"
         assert found["status"]["phase"] == "Ready"
-    site.publish_apis()
+    mortal.publish_apis()
     for name in names:
         assert opened(cluster, namespace, name) == keys[name]
         assert cluster.registration(namespace, name) == registrations[name]

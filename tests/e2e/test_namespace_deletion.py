@@ -27,7 +27,7 @@ def test_a_namespace_goes_with_all_that_is_in_it(operator: Release, namespace: s
     ]
     said = len(operator.logs.text())
     cluster.delete("Namespace", "", namespace)
-    cluster.wait_gone("Namespace", "", namespace, seconds=20)
+    cluster.wait_gone("Namespace", "", namespace, seconds=60)
     for consumer in consumers:
         assert not consumer.on_gateway()
         consumer.wait_dead()

@@ -13,7 +13,7 @@ import pytest
 
 from localenv.cluster import Cluster, Json, client, contract, until
 from tests.e2e import workloads
-from tests.e2e.node import Node, answers
+from tests.e2e.node import Node, answers, whole
 from tests.e2e.release import NAMESPACE, Release
 from tests.e2e.site import Site
 
@@ -81,10 +81,12 @@ def test_a_lost_api_server_is_no_reason(operator: Release, node: Node, namespace
         assert seen(GIVES_UP + 5, lambda: {asked(node, pod, "/healthz") for pod in before}) == {200}
         assert asked(node, leading, "/readyz") == 503
     until(lambda: answers(cluster), what="the API server's return", seconds=120)
+    back = time.time()
     register(cluster, namespace)
     operator.wait_ready()
     assert {name(pod): restarts(pod) for pod in operator.pods()} == {name(pod): restarts(pod) for pod in before}
     assert {asked(node, pod, "/readyz") for pod in operator.pods()} == {200}
+    until(lambda: whole(cluster, since=back), what="the control plane being whole again", seconds=120)
 
 
 def register(cluster: Cluster, namespace: str) -> None:

@@ -14,8 +14,6 @@ from tests.e2e import callers
 from tests.e2e.callers import Board, call
 from tests.e2e.promises import CLOSED, EITHER, HIDDEN, OPEN, Line, Said, said
 
-NOW = time.time()
-
 
 def client(phase: str, *contracts: str, hidden: bool = False, annotations: Json | None = None, **status: Any) -> Json:
     """A Client with these contracts published, one policy on each of them."""
@@ -130,7 +128,7 @@ def test_both_keys_of_an_overlap_must_work(board: Board) -> None:
     board.update("Secret", secret(apiKey="newer", previousApiKey="new"), gone=False)
     assert [board.promised(line(board, key)) for key in ("new", "newer")] == [OPEN, OPEN]
     for seconds, promise in ((60, OPEN), (-60, EITHER)):
-        end = datetime.fromtimestamp(NOW + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        end = datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         board.update("Client", client("Registered", "orders", apiKey={"overlapEndsAt": end}), gone=False)
         assert [board.promised(line(board, key)) for key in ("new", "newer")] == [promise, OPEN]
     board.update("Secret", secret(apiKey="newer"), gone=False)
