@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where they are ignored, as a shell has it for what it runs in the background: what was started must be stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         if options.wanted == "with-engine":
             return with_engine(options.command)

@@ -42,7 +42,12 @@ class Prometheus:
         }
         # JSON is YAML, and Prometheus does not mind the name.
         files = {"prometheus.json": json.dumps(config), "rules.json": json.dumps(rules)}
-        self._site.apply(workloads.namespace(self._namespace), *self._rights(), *self._manifests(files))
+        self._site.apply(workloads.namespace(self._namespace), *self._rights(), *self._discovery())
+        # A name that is not there yet may be looked up outside the cluster, and whoever answers there is then asked for good.
+        self._site.run_kubectl(
+            "rollout", "status", f"deployment/{_DISCOVERY}", f"-n{self._namespace}", f"--timeout={seconds:.0f}s"
+        )
+        self._site.apply(*self._prometheus(files))
         try:
             until(self._answers, what="Prometheus answering", seconds=seconds)
         except LocalEnvError as error:
@@ -55,24 +60,25 @@ class Prometheus:
             self._site.run_kubectl("delete", kind, self._role, f"--namespace={self._watched}", "--ignore-not-found")
         self._site.run_kubectl("delete", "namespace", self._namespace, "--ignore-not-found", "--wait=false")
 
-    def _manifests(self, files: dict[str, str]) -> list[Json]:
-        """Prometheus, and beside it the discovery, which alone has rights."""
+    def _discovery(self) -> list[Json]:
+        """What looks for the targets; it alone has rights."""
         script = {_SCRIPT: Path(discovery.__file__).read_text()}
+        command = ["/opt/registrar/bin/python", f"{_FOLDER}/{_SCRIPT}", str(_DISCOVERY_PORT)]
+        image = self._site.images.operator
+        return [
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self._meta(_DISCOVERY)},
+            *self._workload(_DISCOVERY, image, command, script, _DISCOVERY_PORT, serviceAccountName=_DISCOVERY),
+        ]
+
+    def _prometheus(self, files: dict[str, str]) -> list[Json]:
         command = [
             "/bin/prometheus",
             f"--config.file={_FOLDER}/prometheus.json",
             "--storage.tsdb.path=/tmp/data",
             f"--web.listen-address=:{PORT}",
         ]
-        searching = ["/opt/registrar/bin/python", f"{_FOLDER}/{_SCRIPT}", str(_DISCOVERY_PORT)]
-        images = self._site.images
-        return [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self._meta(_DISCOVERY)},
-            *self._workload(NAME, images.prometheus, command, files, PORT, automountServiceAccountToken=False),
-            *self._workload(
-                _DISCOVERY, images.operator, searching, script, _DISCOVERY_PORT, serviceAccountName=_DISCOVERY
-            ),
-        ]
+        image = self._site.images.prometheus
+        return self._workload(NAME, image, command, files, PORT, automountServiceAccountToken=False)
 
     def _workload(
         self, name: str, image: str, command: list[str], files: dict[str, str], port: int, **pod: object
