@@ -70,4 +70,6 @@ def node(site: Site) -> Node:
     """The one node, where this machine can reach into it."""
     if not site.node:
         pytest.skip("KUBECONFIG_EXTERNAL is set: the suite can't reach into a node of that cluster")
+    # Deleting a namespace while the API server starts may end without the objects of CRDs, which that one does not serve yet; they then stay without a namespace.
+    site.wait_namespaces_gone()
     return Node(site.node)

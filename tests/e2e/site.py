@@ -106,6 +106,15 @@ class Site:
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         self.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
 
+    def wait_namespaces_gone(self, *, seconds: float = 120.0) -> None:
+        """Wait until no namespace is being deleted: earlier tests leave theirs to be."""
+
+        def gone() -> bool:
+            rows = Cluster(self).request("GET", "/api/v1/namespaces").body["items"]
+            return all(row["status"]["phase"] == "Active" for row in rows)
+
+        until(gone, what="the namespaces of earlier tests being gone", seconds=seconds)
+
     def developer(self, namespace: str, *, role: str = "edit") -> Cluster:
         """The view of somebody who has that role of the cluster in that namespace, and nothing else of the cluster."""
         name = f"{namespace}-{DEVELOPER}"

@@ -34,6 +34,7 @@ _KINDS = ("clients", "contracts", "policies")
 @pytest.fixture(scope="module")
 def load(site: Site) -> Iterator[Load]:
     """The size of the load; what is left of it is removed."""
+    site.wait_namespaces_gone()
     planned = Load(CLIENTS, "load-", namespaces=10, apis=APIS[:1])
     yield planned
     spaces = [planned.namespace(number) for number in range(planned.namespaces)]
