@@ -95,6 +95,10 @@ class GatewayProxy:
             self.port = int(runner.addresses[0][1])
             self._ready.set()
             await self._stopped.wait()
+            # Connections that were just taken in get their transports first: whoever has none yet is not closed with the others.
+            await site.stop()
+            for _ in range(3):
+                await asyncio.sleep(0)
             await runner.cleanup()
             # Requests that are still held end here, and the transports get the turn of the loop in which they close their sockets.
             held = asyncio.all_tasks() - {asyncio.current_task()}
