@@ -10,11 +10,11 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from localenv import kubectl
 from localenv.binaries import Binaries
 from localenv.controlplane import ControlPlane
 from localenv.errors import LocalEnvError
@@ -224,17 +224,7 @@ class Environment:
 
     def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the administrator and return what it prints; raises LocalEnvError with its message when it fails."""
-        done = subprocess.run(
-            [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            raise LocalEnvError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return done.stdout
+        return kubectl.run(self.kubectl, *arguments, kubeconfig=self.kubeconfig, stdin=stdin)
 
     def _write_env(self) -> None:
         values = {

@@ -7,11 +7,10 @@ which the chart extends. What this module deliberately does not do: install the 
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from localenv import account
+from localenv import account, kubectl
 from localenv.cluster import Cluster, Json, until
 from localenv.errors import LocalEnvError
 from localenv.gateway import APIS, Api, GatewayApi
@@ -143,17 +142,7 @@ class Site:
 
     def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the administrator and return what it prints; raises LocalEnvError with its message when it fails."""
-        done = subprocess.run(
-            [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode:
-            raise LocalEnvError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return done.stdout
+        return kubectl.run(self.kubectl, *arguments, kubeconfig=self.kubeconfig, stdin=stdin, seconds=300)
 
     def load(self, image: str) -> None:
         """Put an image of the engine into the cluster's node, where the suite has one."""
