@@ -15,8 +15,9 @@ from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e
 
-TAKEN_OVER = 2 * (15 + 2 * 1.2)
-"""Seconds after which a Lease that nobody renews has another holder: the chart's duration, and one more attempt."""
+_ATTEMPT = 2 * 1.2
+TAKEN_OVER = 15 + 2 * _ATTEMPT + 2
+"""Seconds after which a Lease that nobody renews has another holder: the attempt that sees its last renewal, the chart's duration, one more attempt, and calls."""
 PUSHED = {"Registered", "Reregistered", "Published", "Healed", "DriftCorrected"}
 ORDERS = "acme/orders/1.0"
 
