@@ -146,7 +146,7 @@ def _recorded(tmp_path: Path, **environment: str) -> list[list[str]]:
 def test_pip_of_the_build_is_told_what_pip_is_told_here_and_the_image_is_not(tmp_path: Path) -> None:
     (direct,) = _recorded(tmp_path)
     assert "--build-arg=BASE_IMAGE=python:3.13" in direct
-    prepared, words = _recorded(tmp_path, PIP_INDEX_URL="https://user:password@index.example/simple")
+    prepared, words = _recorded(tmp_path, PIP_INDEX_URL="https://user:password@mirror.example/wheels")
     (named,) = (word.removeprefix("--tag=") for word in prepared if word.startswith("--tag="))
     assert {f"--build-arg=BASE_IMAGE={named}", "--build-arg=RUNTIME_IMAGE=slim"} <= set(words)
     assert not [word for word in prepared + words if "password" in word]

@@ -12,7 +12,7 @@ import pytest
 from localenv import pip_settings
 from localenv.errors import LocalEnvError
 
-MIRROR = "https://user:pass%word@mirror.example/simple"
+MIRROR = "https://user:pass%word@mirror.example/wheels"
 
 
 def _environment(folder: Path, **more: str) -> dict[str, str]:
