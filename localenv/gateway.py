@@ -82,8 +82,17 @@ def configuration(
 
 
 def command(*, java: str, jar: Path, config: Path, heap: str) -> list[str]:
-    """The command line; `heap` is the JVM's maximum, such as 256m."""
-    return [java, f"-Xmx{heap}", *JAVA_OPTIONS, "-jar", str(jar), "-conf", str(config)]
+    """The command line; `heap` is the JVM's maximum, such as 256m. What the gateway unpacks for a run lands beside `config`, and is removed with it."""
+    return [
+        java,
+        f"-Xmx{heap}",
+        f"-Djava.io.tmpdir={config.parent}",
+        *JAVA_OPTIONS,
+        "-jar",
+        str(jar),
+        "-conf",
+        str(config),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,20 @@
 """What the local environment puts into the cluster: the CRDs, the operator's namespace and account, the gateway's credentials and the RuntimeGateway `default`.
 
-Everything is applied on the server's side, so that doing it again changes nothing. What this module deliberately does not do: create Clients.
+Everything is applied on the server's side, so that doing it again changes nothing. The CRDs can be taken out again.
+What this module deliberately does not do: create Clients.
 """
 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localenv import account
+from localenv.cluster import GROUP, Answer, Cluster, until
+from localenv.errors import LocalEnvError
 
 if TYPE_CHECKING:
     from localenv.environment import Environment
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 CRDS = Path(__file__).parent.parent / "crds"
 NAMESPACE = "gateway-registrar-system"
 CREDENTIALS = "default-gateway-credentials"
+_CRD_API = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def install(environment: Environment) -> None:
@@ -28,6 +33,39 @@ def install(environment: Environment) -> None:
         environment.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(manifest))
     account.grant(environment)
     account.write_kubeconfig(environment, environment.operator_kubeconfig)
+
+
+def remove_crds(cluster: Cluster) -> None:
+    """Delete every CRD of our group, and return when all are gone; raises LocalEnvError after a minute.
+
+    `kubectl delete crd --wait` is not enough for CRDs that were made a moment ago. The API server's finalizer lists what there is of the kind; while the kind's watch
+    cache is not filled, that fails with "storage is (re)initializing", and when the finalizer then trips over its own last status write, it forgets the CRD and looks
+    again minutes later, or when anything but the condition Terminating changes. So something is changed in each look. Source: `updateCustomResourceDefinition` in
+    pkg/controller/finalizer/crd_finalizer.go of apiextensions-apiserver v0.36.2; seen in about every eighth deletion on a busy machine.
+    """
+    for name in _our_crds(cluster):
+        _refused_unless_gone(cluster.request("DELETE", f"{_CRD_API}/{name}"))
+    looks = itertools.count()
+
+    def gone() -> bool:
+        left = _our_crds(cluster)
+        nudge = {"metadata": {"annotations": {f"{GROUP}/asked-again": str(next(looks))}}}
+        for name in left:
+            path = f"{_CRD_API}/{name}"
+            _refused_unless_gone(cluster.request("PATCH", path, nudge, content_type="application/merge-patch+json"))
+        return not left
+
+    until(gone, what="the CRDs being gone", seconds=60)
+
+
+def _our_crds(cluster: Cluster) -> list[str]:
+    rows = cluster.request("GET", _CRD_API).body["items"]
+    return [row["metadata"]["name"] for row in rows if row["spec"]["group"] == GROUP]
+
+
+def _refused_unless_gone(answer: Answer) -> None:
+    if answer.status >= 300 and answer.status != 404:
+        raise LocalEnvError(f"A CRD can't be deleted: {answer.body}")
 
 
 def _namespace() -> dict[str, Any]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from localenv import kubectl
+
 # How long an example takes says more about the machine than about the property.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# Helm runs in this process, and reads it when it is loaded: no test writes to the user's ~/.kube.
+os.environ[kubectl.CACHE_VARIABLE] = kubectl.cache_folder()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ import yaml
 from pytest_kubernetes.options import ClusterOptions
 from pytest_kubernetes.providers.kind import KindManagerBase
 
-from localenv import cache
+from localenv import kubectl
 from localenv.binaries import Binaries
 from localenv.errors import LocalEnvError
 from localenv.kind import docker, node
@@ -191,7 +191,7 @@ def _commands(kubeconfig: Path) -> Iterator[None]:
     ours = {
         "PATH": os.pathsep.join(path),
         "KUBECONFIG": str(kubeconfig),
-        "KUBECACHEDIR": str(cache.cache_root() / "kubectl"),
+        kubectl.CACHE_VARIABLE: kubectl.cache_folder(),
     }
     os.environ.update(ours)
     try:

@@ -18,6 +18,7 @@ import pytest
 from localenv.charts import GATEWAYS_CHART, OPERATOR_CHART, render
 from localenv.cluster import Answer, Cluster, client, until
 from localenv.environment import ROOT, Environment
+from localenv.install import remove_crds
 from localenv.manifests import NAMESPACE
 from tests.unit.charts.variants import GATEWAYS, VARIANTS
 
@@ -101,7 +102,7 @@ def test_the_pair_is_installed_upgraded_and_uninstalled_on_a_cluster_without_the
 
 
 def test_install_yaml_is_applied_on_a_cluster_without_the_crds(bare: Environment, admin: Cluster) -> None:
-    bare.run_kubectl("delete", "crd", "--wait", "--ignore-not-found", *OUR_CRDS)
+    remove_crds(admin)
     assert _crds(admin) == set()
     bare.run_kubectl("apply", "-f", str(INSTALL))
     bare.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in OUR_CRDS))

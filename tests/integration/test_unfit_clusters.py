@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from localenv import account
-from localenv.cluster import Json, until
+from localenv.cluster import Cluster, Json, until
 from localenv.environment import NAMESPACE, Environment
 from localenv.errors import LocalEnvError
-from localenv.install import CRDS
+from localenv.install import CRDS, remove_crds
 from localenv.operator import Operator
 from registrar.clock import Jitter
 from registrar.engine import served
@@ -56,7 +56,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 def without_crds(bare: Environment) -> Iterator[None]:
     """Each test begins on an API server that serves none of our kinds."""
     yield
-    bare.run_kubectl("delete", "customresourcedefinitions", "--all", "--wait=true")
+    remove_crds(Cluster(bare))
     until(lambda: not found(bare).resources, what="our kinds being gone")
 
 
