@@ -142,10 +142,14 @@ class Environment:
             password=self.gateway_password,
         )
         config.write_text(json.dumps(content, indent=1))
-        jar = self.binaries.gateway_jar
-        self.processes.start(
-            "gateway", command(java=self.binaries.java, jar=jar, config=config, heap=self.gateway_heap)
+        line = command(
+            java=self.binaries.java,
+            jar=self.binaries.gateway_jar,
+            config=config,
+            heap=self.gateway_heap,
+            scratch=self.folder,
         )
+        self.processes.start("gateway", line)
         self.processes.wait_ready(
             "gateway",
             lambda: self.gateway_api.up() and listening(self.ports["gateway"]),

@@ -81,12 +81,12 @@ def configuration(
     }
 
 
-def command(*, java: str, jar: Path, config: Path, heap: str) -> list[str]:
-    """The command line; `heap` is the JVM's maximum, such as 256m. What the gateway unpacks for a run lands beside `config`, and is removed with it."""
+def command(*, java: str, jar: Path, config: Path, heap: str, scratch: Path) -> list[str]:
+    """The command line; `heap` is the JVM's maximum, such as 256m. `scratch` is a folder in which it may unpack what it runs; it does not clear it."""
     return [
         java,
         f"-Xmx{heap}",
-        f"-Djava.io.tmpdir={config.parent}",
+        f"-Djava.io.tmpdir={scratch}",
         *JAVA_OPTIONS,
         "-jar",
         str(jar),

@@ -51,7 +51,9 @@ class SecondGateway:
         )
         config.write_text(json.dumps(content))
         binaries = self.env.binaries
-        line = command(java=binaries.java, jar=binaries.gateway_jar, config=config, heap="128m")
+        line = command(
+            java=binaries.java, jar=binaries.gateway_jar, config=config, heap="128m", scratch=self.env.folder
+        )
         self.env.processes.start("second-gateway", line)
         self.env.processes.wait_ready(
             "second-gateway", lambda: self.api.up() and listening(self.traffic_port), seconds=90, hint="Free memory."

@@ -68,13 +68,7 @@ class Site:
 
     def wait_gateway(self, *, seconds: float = 120.0) -> None:
         """Wait until the gateway's Deployment is rolled out and the gateway answers."""
-        self.run_kubectl(
-            "rollout",
-            "status",
-            f"deployment/{workloads.GATEWAY}",
-            f"-n{GATEWAY_NAMESPACE}",
-            f"--timeout={seconds:.0f}s",
-        )
+        self._wait_rolled_out(workloads.GATEWAY, seconds=seconds)
         until(self.gateway_api.up, what="the gateway answering through its Service", seconds=seconds)
 
     def kill_gateway(self) -> None:
@@ -93,10 +87,17 @@ class Site:
         manifests = workloads.manifests(self.images, user=self.gateway_user, password=self.gateway_password)
         self.apply(*manifests)
         self.wait_gateway()
-        self.run_kubectl(
-            "rollout", "status", f"deployment/{workloads.BACKEND}", f"-n{GATEWAY_NAMESPACE}", "--timeout=120s"
-        )
+        self._wait_rolled_out(workloads.BACKEND, seconds=120.0)
         self.publish_apis()
+
+    def _wait_rolled_out(self, deployment: str, *, seconds: float) -> None:
+        """Wait for a Deployment of the gateway's namespace; raises LocalEnvError with the end of its log when its pods don't come up."""
+        name, within = f"deployment/{deployment}", f"-n{GATEWAY_NAMESPACE}"
+        try:
+            self.run_kubectl("rollout", "status", name, within, f"--timeout={seconds:.0f}s")
+        except LocalEnvError as error:
+            log = self.run_kubectl("logs", name, within, "--all-containers", "--tail=20")
+            raise LocalEnvError(f"{error}\nThe end of its log:\n{log}") from error
 
     # The cluster -------------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ def manifests(images: Images, *, user: str, password: str) -> list[Json]:
         deployment(
             GATEWAY,
             image=images.gateway,
-            command=command(java="java", jar=GATEWAY_JAR, config=_CONFIGURATION, heap="256m"),
+            command=command(java="java", jar=GATEWAY_JAR, config=_CONFIGURATION, heap="256m", scratch=Path("/tmp")),
             ports={"traffic": TRAFFIC_PORT, "config": CONFIG_PORT},
             mounts={str(_CONFIGURATION.parent): {"secret": {"secretName": GATEWAY}}},
         ),
