@@ -27,7 +27,7 @@ from localenv.kind.traces import Traces, put_back
 from localenv.processes import Processes
 
 _NAME = "dockerd"
-_CGROUP = "gateway-registrar-engine"
+_CGROUP_PREFIX = "gateway-registrar-engine"
 _CGROUPS = Path("/sys/fs/cgroup")
 _FOREIGN_FOLDERS = ("/etc/docker", "/opt/containerd", "/run/containerd", "/run/docker")
 """Where an engine and its containerd write whatever they are told; in their mount namespace these are empty folders in memory."""
@@ -53,6 +53,8 @@ class Engine:
         self._socket = self._folder / "docker.sock"
         self._before = self._folder / "before.json"
         self._mounted = self._folder / "made-folders"
+        # Of this folder's own: an engine may run beside another one, whose containers' groups are not to be touched.
+        self._cgroup = f"{_CGROUP_PREFIX}-{cache.digest(str(self._folder).encode())}"
         self._processes = Processes(self._folder)
 
     @property
@@ -97,7 +99,7 @@ class Engine:
             last_first.callback(self._socket.unlink, missing_ok=True)
             last_first.callback(shutil.rmtree, self._state, ignore_errors=True)
             last_first.callback(self._remove_folders)
-            last_first.callback(_remove_cgroups)
+            last_first.callback(self._remove_cgroups)
             last_first.callback(self._take_traces_away)
             last_first.callback(self._end)
             if self._processes.find(_NAME) is not None and docker.answers():
@@ -132,7 +134,7 @@ class Engine:
             f"--host={self.host}",
             # systemd would be told process ids of another namespace.
             "--exec-opt=native.cgroupdriver=cgroupfs",
-            f"--cgroup-parent=/{_CGROUP}",
+            f"--cgroup-parent=/{self._cgroup}",
             *self._runtime(),
         ]
 
@@ -165,6 +167,12 @@ class Engine:
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
         self._mounted.unlink()
+
+    def _remove_cgroups(self) -> None:
+        """Remove the empty groups that stay behind, in every hierarchy; the innermost first."""
+        for top in (_CGROUPS / self._cgroup, *_CGROUPS.glob(f"*/{self._cgroup}")):
+            for folder, _, _ in os.walk(top, topdown=False):
+                Path(folder).rmdir()
 
 
 def with_engine(command: Sequence[str]) -> int:
@@ -200,13 +208,6 @@ def _clear() -> None:
         docker.run("rm", "--force", "--volumes", *containers)
     docker.run("network", "prune", "--force")
     docker.run("volume", "prune", "--force")
-
-
-def _remove_cgroups() -> None:
-    """Remove the empty groups that stay behind, in every hierarchy; the innermost first."""
-    for top in (_CGROUPS / _CGROUP, *_CGROUPS.glob(f"*/{_CGROUP}")):
-        for folder, _, _ in os.walk(top, topdown=False):
-            Path(folder).rmdir()
 
 
 def _lock(file: IO[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,8 +25,8 @@ from tests.e2e.site import Site
 def site() -> Iterator[Site]:
     """The cluster, with the gateway in it."""
     kept = os.environ.get("E2E_DIR")
-    with tempfile.TemporaryDirectory(prefix="registrar-e2e-") as temporary:
-        made = making.make(Path(kept or temporary).resolve())
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="registrar-e2e-") as folder:
+        made = making.make(Path(folder).resolve())
         try:
             made.site.deploy()
             yield made.site

@@ -7,7 +7,7 @@ What this module deliberately does not do: keep what it is told.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,9 @@ class Watching:
         for kind, told in self.kinds.items():
             stream = watch.Watch()  # type: ignore[no-untyped-call]
             self._watches.append(stream)
-            self._threads.append(threading.Thread(target=self._run, args=(stream, kind, told), daemon=True))
+            # Here and not in the thread: the library copies certificates into files, and forgets those that two threads have made at once.
+            events = stream.stream(*self._list(kind))  # type: ignore[no-untyped-call]
+            self._threads.append(threading.Thread(target=self._run, args=(events, kind, told), daemon=True))
         for thread in self._threads:
             thread.start()
         return self
@@ -66,10 +68,9 @@ class Watching:
         if self._errors:
             raise LocalEnvError(f"A watch of {self.namespace} ended: {self._errors[0]!r}") from self._errors[0]
 
-    def _run(self, stream: Any, kind: Kind, told: Told) -> None:
+    def _run(self, events: Iterator[Any], kind: Kind, told: Told) -> None:
         try:
-            function, arguments = self._list(kind)
-            for event in stream.stream(function, *arguments):
+            for event in events:
                 told(event["raw_object"], event["type"] == "DELETED")
         except Exception as error:
             if not self._ending.is_set():
@@ -78,9 +79,10 @@ class Watching:
         if not self._ending.is_set():
             self._errors.append(RuntimeError(f"the stream of {kind.plural} ended"))
 
-    def _list(self, kind: Kind) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    def _list(self, kind: Kind) -> tuple[Any, ...]:
+        """A function of the library that lists the kind, and its arguments."""
         api = config.new_client_from_config(config_file=str(self.kubeconfig))  # type: ignore[no-untyped-call]
         if kind.group:
             custom = client.CustomObjectsApi(api)
-            return custom.list_namespaced_custom_object, (kind.group, kind.version, self.namespace, kind.plural)
-        return getattr(client.CoreV1Api(api), f"list_namespaced_{kind.plural}"), (self.namespace,)
+            return (custom.list_namespaced_custom_object, kind.group, kind.version, self.namespace, kind.plural)
+        return (getattr(client.CoreV1Api(api), f"list_namespaced_{kind.plural}"), self.namespace)
