@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := PYTHONPATH=operator:. $(BIN)/python
 STAMP := $(VENV)/.made
+# Two kind clusters side by side halve the time; one where the cluster, its folder or its ports are given.
+E2E_CLUSTERS ?= $(if $(KUBECONFIG_EXTERNAL)$(E2E_DIR)$(E2E_GATEWAY_PORT)$(E2E_GATEWAY_CONFIG_PORT),0,2)
 
 .PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration e2e e2e-docker docs docs-reference bump lock clean
 
@@ -73,9 +75,9 @@ engine: $(STAMP) ## the engine in virtual time
 integration: $(STAMP) ## tests on the real API server and the real gateway
 	$(BIN)/pytest tests/integration -q
 
-e2e: $(STAMP) ## the packaged operator in a real cluster: KUBECONFIG_EXTERNAL, else kind on the Docker engine that answers (E2E_NODE_IMAGE=)
+e2e: $(STAMP) ## the packaged operator in a real cluster: KUBECONFIG_EXTERNAL, else kind on the Docker engine that answers (E2E_NODE_IMAGE=, E2E_CLUSTERS=2)
 	@$(PY) -m localenv.kind prepare
-	$(BIN)/pytest tests/e2e -q
+	$(BIN)/pytest tests/e2e -q --numprocesses=$(E2E_CLUSTERS) --dist=loadfile --no-loadscope-reorder
 
 e2e-docker: $(STAMP) ## make e2e on a Docker engine that is started for it, and stopped; on Debian, as root, it is installed too
 	@$(PY) -m localenv.kind with-engine -- $(MAKE) --no-print-directory e2e

@@ -1,14 +1,15 @@
-"""One cluster for the session, one release that the tests set as they need it, one namespace for each test.
+"""Clusters for the session, one for each process that runs tests: in each one release that the tests set as they need it, and one namespace for each test.
 
-E2E_DIR keeps the cluster in that folder for the next run; `python -m tests.e2e down` ends it.
+`make e2e` runs two such processes (pytest-xdist), each with whole modules of it. E2E_DIR keeps the cluster in that folder for the next run of one process alone;
+`python -m tests.e2e down` ends it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,19 +21,57 @@ from tests.e2e.node import Node
 from tests.e2e.release import Release
 from tests.e2e.site import Site
 
+LONGEST_FIRST = (
+    "load",
+    "uninstall",
+    "why",
+    "alerts",
+    "probes",
+    "faults",
+    "namespace_deletion",
+    "upgrade",
+    "namespaced",
+)
+"""The modules that take a minute or more, so that processes side by side end at about the same time; docs/benchmarks.md has the seconds."""
+_SITES = "E2E_SITES"
+"""The variable that names the folder of the processes' own folders; the first process makes it, and those that it starts inherit it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of this run's clusters, in the process that outlives the others."""
+    if not hasattr(config, "workerinput") and not os.environ.get("E2E_DIR"):
+        os.environ[_SITES] = tempfile.mkdtemp(prefix="registrar-e2e-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder, and before it what a process that was interrupted has left: pytest-xdist gives it ten seconds for its own clean-up."""
+    if hasattr(config, "workerinput") or _SITES not in os.environ:
+        return
+    sites = Path(os.environ.pop(_SITES))
+    for folder in sites.iterdir():
+        making.end(folder)
+    shutil.rmtree(sites)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first; the order within a module stays."""
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """The cluster, with the gateway in it."""
+    """The cluster of this process, with the gateway in it."""
     kept = os.environ.get("E2E_DIR")
-    with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="registrar-e2e-") as folder:
-        made = making.make(Path(folder).resolve())
-        try:
-            made.site.deploy()
-            yield made.site
-        finally:
-            if not kept:
-                made.remove()
+    folder = Path(kept or Path(os.environ[_SITES], os.environ.get("PYTEST_XDIST_WORKER", "one")))
+    made = making.make(folder.resolve())
+    try:
+        made.site.deploy()
+        yield made.site
+    finally:
+        if not kept:
+            made.remove()
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +98,11 @@ def operator(release: Release) -> Release:
 
 @pytest.fixture
 def namespace(site: Site) -> Iterator[str]:
-    """A fresh namespace, which is an organization of the same name, and which enforces the restricted profile."""
+    """A fresh namespace, which is an organization of the same name, and which enforces the restricted profile. It stays, empty of our kinds, as long as the cluster."""
     name = f"e2e-{uuid4().hex[:8]}"
     site.apply(workloads.namespace(name))
     yield name
-    site.run_kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    site.clear(name)
 
 
 @pytest.fixture

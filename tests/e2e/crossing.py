@@ -85,14 +85,15 @@ class Crossings:
             finally:
                 ended.set()
             changes.result()
+        audited, after = self._audited(), self._objects()
         return Crossing(
             seconds=seconds,
             rounds=self.lives.rounds - rounds,
             judged=self.board.take(),
             handover=handover,
             wanted=Counter(self.lives.pushes),
-            audited=self._audited(),
-            untouched={name: (found, self._objects()[name]) for name, found in untouched.items()},
+            audited=audited,
+            untouched={name: (found, after[name]) for name, found in untouched.items()},
             crds=(crds, self._crds()),
         )
 

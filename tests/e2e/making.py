@@ -24,13 +24,14 @@ from localenv.kind.images import Images
 from localenv.ports import free_ports
 from registrar.resources.kinds import KINDS
 from tests.e2e import preflight
-from tests.e2e.release import NAMESPACE, Release
+from tests.e2e.release import Release
 from tests.e2e.site import Site
 from tests.e2e.workloads import (
     CONFIG_NODE_PORT,
     CONFIG_PORT,
     GATEWAY,
     GATEWAY_NAMESPACE,
+    OURS,
     TRAFFIC_NODE_PORT,
     TRAFFIC_PORT,
 )
@@ -59,7 +60,9 @@ def make(folder: Path) -> Made:
 
 
 def end(folder: Path) -> None:
-    """Remove the cluster of kind that a run has kept in the folder; nothing happens when it is gone already."""
+    """Remove the cluster of kind that a run has kept in the folder; nothing happens when there is none, or it is gone already."""
+    if not _State.is_in(folder):
+        return
     found = KindCluster.at(_State.of(folder).name, folder=folder)
     if found is not None:
         found.delete()
@@ -96,7 +99,7 @@ def _external(folder: Path, kubeconfig: Path) -> Made:
         _remove_release(site)
         for forward in forwards:
             forward.stop()
-        site.run_kubectl("delete", "namespace", GATEWAY_NAMESPACE, "--ignore-not-found")
+        site.run_kubectl("delete", "namespace", "--selector=" + ",".join("=".join(label) for label in OURS.items()))
 
     return Made(site, remove)
 
@@ -110,7 +113,6 @@ def _remove_release(site: Site) -> None:
             release.uninstall_gateways()
             release.uninstall()
             site.run_kubectl("delete", "crd", *crd_names, "--ignore-not-found")
-        site.run_kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
     finally:
         release.close()
 

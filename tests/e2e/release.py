@@ -75,10 +75,12 @@ class Release:
         return any(release["name"] == name for release in self._helm.list())
 
     def uninstall(self) -> None:
-        """Remove the release, as `helm uninstall` does, and wait until its pods are gone."""
+        """Remove the release, as `helm uninstall` does, wait until its pods are gone, and take its Lease away."""
         self._helm.uninstall(NAME, timeout=_HELM_SECONDS)
         self._replicas = 0
         until(lambda: not self.pods(), what="the operator's pods being gone", seconds=60)
+        # Their rights go first, so they can't give it back. The next leader would wait until it has run out, and no test is about that.
+        self.cluster.delete("Lease", NAMESPACE, NAME)
 
     def uninstall_gateways(self) -> None:
         """Remove the release with the RuntimeGateway."""

@@ -17,6 +17,7 @@ from localenv.gateway import APIS, Api, GatewayApi
 from localenv.kind.cluster import KindCluster, node_name
 from localenv.kind.images import Images
 from registrar.kube.config import KubeAccess, load_access
+from registrar.resources.kinds import KINDS
 from tests.e2e import workloads
 from tests.e2e.workloads import GATEWAY_NAMESPACE
 
@@ -105,6 +106,14 @@ class Site:
         """Apply manifests of any kind on the server's side; raises LocalEnvError with kubectl's message when one is refused."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         self.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+
+    def clear(self, namespace: str) -> None:
+        """Ask for the end of all that is of our kinds in a namespace.
+
+        It is there a second later; that of the namespace itself takes ten or more, because Kubernetes looks again only then at what has a finalizer.
+        """
+        kinds = ",".join(kind.crd_name for kind in KINDS if not kind.cluster_scoped)
+        self.run_kubectl("delete", kinds, "--all", f"--namespace={namespace}", "--wait=false")
 
     def wait_namespaces_gone(self, *, seconds: float = 120.0) -> None:
         """Wait until no namespace is being deleted: earlier tests leave theirs to be."""

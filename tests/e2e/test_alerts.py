@@ -49,7 +49,7 @@ def prometheus(site: Site, release: Release) -> Iterator[Prometheus]:
             scrape_configs=scraping.scrape_configs(rendered["ServiceMonitor"]),
             rules=scraping.rules(rendered["PrometheusRule"], divisor=60),
         )
-        until(lambda: len(made.query("up == 1")) == 2, what="both replicas being scraped", seconds=120)
+        until(lambda: len(made.query("up == 1")) == 2, what="both replicas being scraped", seconds=60)
         yield made
     finally:
         made.remove()

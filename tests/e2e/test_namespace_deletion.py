@@ -27,7 +27,7 @@ def test_a_namespace_goes_with_all_that_is_in_it(operator: Release, namespace: s
     ]
     said = len(operator.logs.text())
     cluster.delete("Namespace", "", namespace)
-    cluster.wait_gone("Namespace", "", namespace, seconds=60)
+    cluster.wait_gone("Namespace", "", namespace, seconds=40)
     for consumer in consumers:
         assert not consumer.on_gateway()
         consumer.wait_dead()
@@ -47,7 +47,7 @@ def test_a_namespace_waits_for_a_gateway_that_hangs(operator: Release, namespace
         found = cluster.wait("Client", namespace, "shop", terminating, what="Terminating")
         assert "gateway default" in condition(found, "Ready")["message"]
         cluster.wait("Namespace", "", namespace, names_the_finalizer, what="a word on what remains")
-    cluster.wait_gone("Namespace", "", namespace, seconds=60)
+    cluster.wait_gone("Namespace", "", namespace, seconds=40)
     assert not shop.on_gateway()
     shop.wait_dead()
 
@@ -59,7 +59,7 @@ def test_a_namespace_goes_when_its_gateway_comes_back_empty(operator: Release, n
     with scaled_away(operator.site):
         cluster.delete("Namespace", "", namespace)
         cluster.wait("Client", namespace, "shop", terminating, what="Terminating")
-    cluster.wait_gone("Namespace", "", namespace, seconds=60)
+    cluster.wait_gone("Namespace", "", namespace, seconds=40)
     shop.wait_dead()
 
 

@@ -170,8 +170,10 @@ def test_every_client_is_where_its_steps_led(there: There) -> None:
         if not STEPS[life.steps - 1].reached(crossings.lives, life)
     ]
     assert not lost
-    gateway = crossings.release.cluster.get("RuntimeGateway", "", "default") or {}
-    assert condition(gateway, "Ready")["status"] == "True"
+    # A look at it is due every five seconds, and the way back has just begun with one.
+    crossings.release.cluster.wait(
+        "RuntimeGateway", "", "default", lambda o: condition(o, "Ready")["status"] == "True", what="Ready"
+    )
 
 
 def test_the_users_values_outlived_the_upgrade(there: There) -> None:

@@ -25,6 +25,9 @@ _EVERYWHERE = "0.0.0.0"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """The label that makes a namespace refuse pods that ask for more than the restricted profile."""
 
+OURS = {"app.kubernetes.io/part-of": "gateway-registrar-e2e"}
+"""The label of every namespace that the suite makes."""
+
 
 def manifests(images: Images, *, user: str, password: str) -> list[Json]:
     """The namespace, the configuration, both Deployments and their Services."""
@@ -119,7 +122,7 @@ def service(
 
 def namespace(name: str) -> Json:
     """A namespace that enforces the restricted profile, as all of the suite's do."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED | OURS}}
 
 
 def _meta(name: str, namespace: str = GATEWAY_NAMESPACE) -> Json:
