@@ -25,8 +25,8 @@ _EVERYWHERE = "0.0.0.0"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """The label that makes a namespace refuse pods that ask for more than the restricted profile."""
 
-OURS = {"app.kubernetes.io/part-of": "gateway-registrar-e2e"}
-"""The label of every namespace that the suite makes."""
+OURS = {"app.kubernetes.io/managed-by": "e2e-suite"}
+"""The label of every namespace that the suite makes; it does not have the product's name, by which the tests look for what an installation leaves."""
 
 
 def manifests(images: Images, *, user: str, password: str) -> list[Json]:
