@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := PYTHONPATH=operator:. $(BIN)/python
 STAMP := $(VENV)/.made
-# Two kind clusters side by side halve the time; one where the cluster, its folder or its ports are given.
+# Two kind clusters side by side take 10 minutes where one takes 16 (docs/benchmarks.md); one where the cluster, its folder or its ports are given.
 E2E_CLUSTERS ?= $(if $(KUBECONFIG_EXTERNAL)$(E2E_DIR)$(E2E_GATEWAY_PORT)$(E2E_GATEWAY_CONFIG_PORT),0,2)
 
 .PHONY: help demo test up down reset-gateway run bench lint format types layers crds crd-drift manifests image unit engine integration e2e e2e-docker docs docs-reference bump lock clean

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from localenv.binaries import Binaries
 from localenv.errors import LocalEnvError
+from localenv.install import remove_crds
 from localenv.kind import images
 from localenv.kind.cluster import KindCluster
 from localenv.kind.images import Images
 from localenv.ports import free_ports
-from registrar.resources.kinds import KINDS
 from tests.e2e import preflight
 from tests.e2e.release import Release
 from tests.e2e.site import Site
@@ -108,11 +108,10 @@ def _remove_release(site: Site) -> None:
     release = Release(site)
     try:
         if release.installed():
-            crd_names = [kind.crd_name for kind in KINDS]
             site.run_kubectl("delete", "clients.gateway-registrar.dev", "--all", "--all-namespaces", "--timeout=120s")
             release.uninstall_gateways()
             release.uninstall()
-            site.run_kubectl("delete", "crd", *crd_names, "--ignore-not-found")
+            remove_crds(release.cluster)
     finally:
         release.close()
 
