@@ -110,6 +110,8 @@ def _remove_release(site: Site) -> None:
         if release.installed():
             site.run_kubectl("delete", "clients.gateway-registrar.dev", "--all", "--all-namespaces", "--timeout=120s")
             release.uninstall_gateways()
+            # The operator must see them go: nobody else takes their finalizer off.
+            site.run_kubectl("delete", "runtimegateways.gateway-registrar.dev", "--all", "--timeout=120s")
             release.uninstall()
             remove_crds(release.cluster)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from localenv import account, kubectl
@@ -71,6 +72,15 @@ class Site:
         """Wait until the gateway's Deployment is rolled out and the gateway answers."""
         self._wait_rolled_out(workloads.GATEWAY, seconds=seconds)
         until(self.gateway_api.up, what="the gateway answering through its Service", seconds=seconds)
+        until(self._carries_calls, what="the gateway taking calls through its Service", seconds=seconds)
+
+    def _carries_calls(self) -> bool:
+        """Whether a call gets any answer; a port-forward may lead to the pod before for a moment, and ends the connection."""
+        try:
+            Cluster(self).call("nobody/nothing/0")
+        except (OSError, HTTPException):
+            return False
+        return True
 
     def kill_gateway(self) -> None:
         """Kill the gateway's pod: the next one comes back empty, without an API."""
