@@ -170,9 +170,9 @@ def test_every_client_is_where_its_steps_led(there: There) -> None:
         if not STEPS[life.steps - 1].reached(crossings.lives, life)
     ]
     assert not lost
-    # A look at it is due every five seconds, and the way back has just begun with one.
+    # Its status is written with each look, every five seconds; right after the rollback it has been seen not Ready once. If that lasts, the error has the status.
     crossings.release.cluster.wait(
-        "RuntimeGateway", "", "default", lambda o: condition(o, "Ready")["status"] == "True", what="Ready"
+        "RuntimeGateway", "", "default", lambda o: condition(o, "Ready")["status"] == "True", what="Ready", seconds=10
     )
 
 
