@@ -388,6 +388,27 @@ async def test_reads_are_spread_out(benches: list[Bench]) -> None:
     await finish(bench)
 
 
+async def test_an_api_that_is_back_before_the_check_ends(benches: list[Bench]) -> None:
+    """Fails when a check says of an API what was true when it asked, minutes before it says so: its Contracts would be taken for dead, and pushed again."""
+    bench = Bench()
+    for number in range(20):
+        bench.add(number, api=f"a{number:02}")
+    driver, handle = bench.drivers["default"], bench.pool.handles["default"]
+    back = ApiRef("acme", "a00", "1.0")
+    gone = ApiRef("acme", "a01", "1.0")
+    driver.apis -= {back, gone}
+    bench.start()
+    await asyncio.sleep(30)
+    assert 2 < driver.api_calls < 20, "in the middle of the check"
+    driver.apis.add(back)
+    assert not handle.missing
+    assert await bench.queued(1) == ["c1"]
+    assert handle.missing == {gone}
+    await asyncio.sleep(300)
+    assert bench.queue.idle
+    await finish(bench)
+
+
 async def test_drift_of_one(benches: list[Bench]) -> None:
     """Fails when a changed registration is not found by the check, said in words, or counted."""
     bench = Bench(gateway(drift_interval=20))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -12,25 +12,27 @@ from localenv.environment import Environment
 from localenv.gateway import Api
 from localenv.install import runtime_gateway
 from localenv.operator import Operator
+from tests.faults.gateway_proxy import Fault, GatewayProxy
 from tests.integration.conftest import QUICK
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
 
 
 @pytest.fixture
-def gateway(env: Environment, cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A RuntimeGateway of the test's own for the same gateway, checked every ten seconds."""
-    apply_gateway(env, cluster, namespace)
+def gateway(env: Environment, cluster: Cluster, proxy: GatewayProxy, namespace: str) -> Iterator[str]:
+    """A RuntimeGateway of the test's own for the same gateway, checked every ten seconds and reached through the proxy."""
+    apply_gateway(env, cluster, namespace, proxy)
     cluster.wait("RuntimeGateway", "", namespace, lambda o: condition(o, "Ready").get("status") == "True", what="Ready")
     yield namespace
     cluster.delete("RuntimeGateway", "", namespace)
 
 
-def apply_gateway(env: Environment, cluster: Cluster, name: str, *, mode: str = "Correct") -> None:
+def apply_gateway(env: Environment, cluster: Cluster, name: str, proxy: GatewayProxy, *, mode: str = "Correct") -> None:
     """The RuntimeGateway with that drift mode."""
     manifest: Json = runtime_gateway(env)
     manifest["metadata"]["name"] = name
     manifest["spec"] |= {"default": False, "drift": {"mode": mode, "interval": "10s"}}
+    manifest["spec"]["apiman"] |= {"endpoint": proxy.url}
     cluster.apply(manifest)
 
 
@@ -81,10 +83,10 @@ def test_what_was_changed_is_put_back(cluster: Cluster, namespace: str, gateway:
 
 
 def test_observed_drift_is_only_reported(
-    cluster: Cluster, namespace: str, gateway: str, env: Environment, operator: Operator
+    cluster: Cluster, namespace: str, gateway: str, env: Environment, proxy: GatewayProxy, operator: Operator
 ) -> None:
     """Fails when Observe pushes, or the drift goes unsaid, or a publish on purpose does not end it."""
-    apply_gateway(env, cluster, gateway, mode="Observe")
+    apply_gateway(env, cluster, gateway, proxy, mode="Observe")
     registered(cluster, namespace)
     before = tamper(cluster, namespace)
     found = cluster.wait(
@@ -182,27 +184,19 @@ def test_many_apis_that_vanish_are_the_gateways_fault(
     cluster.wait("RuntimeGateway", "", gateway, lambda o: condition(o, "Ready").get("status") == "True", what="Ready")
 
 
-def test_a_reset_of_twenty_is_healed(
-    cluster: Cluster, namespace: str, gateway: str, env: Environment, operator: Operator
-) -> None:
-    """Fails when a gateway that lost everything is not healed, or a quick heal costs each Client a status write."""
-    names = [f"c{number:02}" for number in reversed(range(20))]
-    keys = [registered(cluster, namespace, name) for name in names]
-    effects = len(operator.audit.read_text().splitlines())
-    versions = {
-        row["metadata"]["name"]: row["metadata"]["resourceVersion"] for row in cluster.list("Client", namespace)
-    }
-    env.reset_gateway()
+def twenty(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """The keys of twenty registered Clients, by name."""
+    return {name: registered(cluster, namespace, name) for name in (f"c{number:02}" for number in reversed(range(20)))}
+
+
+def all_healed(cluster: Cluster, namespace: str, keys: Iterable[str]) -> None:
+    """Wait until every key works again and the RuntimeGateway says so."""
     for key in keys:
         until(lambda key=key: cluster.call("acme/orders/1.0", key) == 200, what="200", seconds=60)  # type: ignore[misc]
-    lines = [json.loads(line) for line in operator.audit.read_text().splitlines()[effects:]]
-    healed = [line["client"].partition("/")[2] for line in lines if line["client"].startswith(f"{namespace}/")]
-    assert {line["verb"] for line in lines} == {"Healed"}
-    assert sorted(healed) == sorted(names)
     found = cluster.wait(
         "RuntimeGateway",
         "",
-        gateway,
+        namespace,
         lambda o: (
             o["status"]["clients"]
             == {"ours": 20, "foreign": o["status"]["clients"]["foreign"], "expected": 20, "healing": 0}
@@ -211,9 +205,64 @@ def test_a_reset_of_twenty_is_healed(
         seconds=30,
     )
     assert condition(found, "Ready")["status"] == "True"
+
+
+def effects(operator: Operator, namespace: str) -> list[tuple[str, str, str]]:
+    """The verb, the outcome and the Client's name of each effect on the namespace's Clients so far."""
+    lines = [json.loads(line) for line in operator.audit.read_text().splitlines()]
+    rows = [(line["verb"], line["outcome"], line["client"].partition("/")) for line in lines]
+    return [(verb, outcome, name) for verb, outcome, (within, _, name) in rows if within == namespace]
+
+
+def test_a_reset_of_twenty_is_healed(
+    cluster: Cluster, namespace: str, gateway: str, env: Environment, proxy: GatewayProxy, operator: Operator
+) -> None:
+    """Fails when a gateway that lost everything is not healed, or a quick heal costs each Client a status write.
+
+    The operator can't see the gateway until its APIs are back: the next test has them come later.
+    """
+    keys = twenty(cluster, namespace)
+    before = len(effects(operator, namespace))
+    versions = {
+        row["metadata"]["name"]: row["metadata"]["resourceVersion"] for row in cluster.list("Client", namespace)
+    }
+    for method in ("GET", "PUT"):
+        proxy.script(Fault(method, "/", "status", times=1_000_000, status=503))
+    env.reset_gateway()
+    proxy.clear()
+    all_healed(cluster, namespace, keys.values())
+    assert sorted(effects(operator, namespace)[before:]) == [("Healed", "Succeeded", name) for name in sorted(keys)]
     assert QUICK["heal_grace_seconds"], "a heal within it costs no status write"
     after = {row["metadata"]["name"]: row["metadata"]["resourceVersion"] for row in cluster.list("Client", namespace)}
-    assert len([name for name in names if after[name] == versions[name]]) >= 10
+    assert len([name for name in keys if after[name] == versions[name]]) >= 10
+
+
+def test_a_reset_whose_apis_come_back_later(
+    cluster: Cluster, namespace: str, gateway: str, env: Environment, operator: Operator
+) -> None:
+    """Fails when Clients of a gateway that has lost its APIs too are not put back once those are, or are pushed again and again meanwhile."""
+    keys = twenty(cluster, namespace)
+    before = len(effects(operator, namespace))
+    env.stop_gateway()
+    env.start_gateway()
+    for name in keys:
+        cluster.wait(
+            "Contract",
+            namespace,
+            f"{name}-orders",
+            lambda o: condition(o, "Ready").get("reason") == "ApiNotPublished",
+            what="ApiNotPublished",
+        )
+    env.publish_apis()
+    all_healed(cluster, namespace, keys.values())
+    for name in keys:
+        cluster.wait_phase(namespace, name, "Registered")
+    found = effects(operator, namespace)[before:]
+    assert sorted(row for row in found if row[1] == "Succeeded") == [
+        ("Healed", "Succeeded", name) for name in sorted(keys)
+    ]
+    failed = [name for _, outcome, name in found if outcome != "Succeeded"]
+    assert len(failed) == len(set(failed)), "an API that is missing is not asked to take anybody twice"
 
 
 def test_the_operator_never_crashed(operator: Operator) -> None:

@@ -245,14 +245,19 @@ class Drift:
         return frozenset(apis)
 
     async def _check_apis(self, apis: frozenset[ApiRef], handle: Handle, *, pause: float) -> None:
-        """Ask for each API; what is gone or back is taken in as a whole, so that many at once are seen as many at once."""
+        """Ask for each API; what is gone or back is taken in as a whole, so that many at once are seen as many at once.
+
+        Asking takes minutes: what was not there is asked for again at the end, or an API that came back meanwhile would be said to be gone.
+        """
         handle.contracted = apis
         gone: set[ApiRef] = set()
         for api in sorted(apis):
-            there = await handle.driver.api_published(organization=api.organization, api=api.name, version=api.version)
-            if not there:
+            if not await handle.published(api):
                 gone.add(api)
             await asyncio.sleep(pause)
+        for api in sorted(gone):
+            if await handle.published(api):
+                gone.discard(api)
         before = handle.missing
         handle.missing = (before - apis) | gone
         for api in sorted(before ^ handle.missing):

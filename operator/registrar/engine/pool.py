@@ -61,6 +61,10 @@ class Handle:
             self.endpoints[api] = known
         return known
 
+    async def published(self, api: ApiRef) -> bool:
+        """Whether the gateway has `api` now."""
+        return await self.driver.api_published(organization=api.organization, api=api.name, version=api.version)
+
     async def learn(self, api: ApiRef) -> bool:
         """Have the URL of an API at hand that is to be published for, and know whether the gateway has it; asked for once, True when it has not."""
         if api in self.endpoints:
@@ -74,7 +78,7 @@ class Handle:
         """Ask for each API whether it is published; True when something was learnt."""
         learnt = False
         for api in apis:
-            there = await self.driver.api_published(organization=api.organization, api=api.name, version=api.version)
+            there = await self.published(api)
             learnt |= there is (api in self.missing)
             self.missing = self.missing - {api} if there else self.missing | {api}
         return learnt
