@@ -216,7 +216,7 @@ def _engine(
     keeper = _keeper(ground, state, hands)
     engine = Engine(
         queue=state.queue,
-        reconcilers=_reconcilers(ground, state, hands),
+        reconcilers={**_reconcilers(ground, state, hands), "RuntimeGateway": keeper},
         keeper=keeper,
         elector=ground.elector,
         events=hands.events,
@@ -273,7 +273,7 @@ def _state(ground: _Ground) -> _State:
         memory=memory,
         queue=queue,
         arrivals=arrivals,
-        ingest=Ingest(store=store, queue=queue, arrivals=arrivals, memory=memory, clock=clock),
+        ingest=Ingest(store=store, queue=queue, arrivals=arrivals, memory=memory, clock=clock, home=settings.namespace),
         pool=pool,
         facts=facts,
         ledger=ledger,
@@ -301,7 +301,7 @@ def _hands(ground: _Ground, state: _State) -> _Hands:
 
 
 def _reconcilers(ground: _Ground, state: _State, hands: _Hands) -> dict[str, Reconciler]:
-    """The reconcilers, by the kind of their keys."""
+    """The reconcilers of what lies in namespaces, by the kind of their keys."""
     settings = ground.settings
     clients = ClientReconciler(
         store=state.store,

@@ -80,6 +80,7 @@ def bench(*items: Any) -> Bench:
         arrivals=Arrivals(clock=clock, settle=1.0, longest=5.0),
         memory=Memory(),
         clock=clock,
+        home="system",
     )
     reconciler = GrantReconciler(
         store=store,

@@ -129,7 +129,7 @@ class Bench:
         self.queue = WorkQueue(clock=self.clock, jitter=self.jitter)
         arrivals = Arrivals(clock=self.clock, settle=2, longest=10)
         self.ingest = Ingest(
-            store=self.store, queue=self.queue, arrivals=arrivals, memory=self.memory, clock=self.clock
+            store=self.store, queue=self.queue, arrivals=arrivals, memory=self.memory, clock=self.clock, home="system"
         )
         self.pool, self.writer = FakePool(), FakeWriter()
         self.drivers: dict[str, FakeDriver] = {}
@@ -593,6 +593,29 @@ async def test_missing_apis_are_asked_for_in_parts(benches: list[Bench]) -> None
     assert driver.api_calls == 120
 
 
+async def test_a_changed_gateway_is_looked_at_at_once(benches: list[Bench]) -> None:
+    """Fails when somebody who corrects a RuntimeGateway, or makes one, waits for the interval to see what came of it."""
+    bench = Bench()
+    bench.start()
+
+    async def changed(name: str) -> str:
+        await bench.keeper.reconcile(Key("RuntimeGateway", "", name))
+        await asyncio.sleep(0.1)
+        at, reason = bench.writer.ready(name)[-1]
+        assert asyncio.get_running_loop().time() - at < 0.2
+        return reason
+
+    await asyncio.sleep(21)
+    bench.drivers["default"].down = True
+    assert await changed("default") == "GatewayUnreachable"
+    await asyncio.sleep(21)
+    bench.drivers["default"].down = False
+    bench.store.upsert(gateway("new"))
+    bench.pool.handles["new"] = replace(bench.pool.handles["default"], name="new")
+    assert await changed("new") == "Ready"
+    await finish(bench)
+
+
 async def test_a_gateway_that_goes_and_comes(benches: list[Bench]) -> None:
     """Fails when the watch over a deleted RuntimeGateway does not end, or one that comes later is not watched."""
     bench = Bench()
@@ -603,7 +626,7 @@ async def test_a_gateway_that_goes_and_comes(benches: list[Bench]) -> None:
     assert found is not None
     watched = bench.keeper.watched["default"]
     bench.store.remove("RuntimeGateway", "", "default", found.meta.uid)
-    watched.found.set()
+    watched.due.set()
     await asyncio.sleep(12)
     assert bench.keeper.watched == {}
     bench.store.upsert(gateway("later"))

@@ -83,7 +83,7 @@ def watched(server: Server, *names: str) -> tuple[WatchedNamespaces, Store, list
     store, clock = Store(), LoopClock()
     queue = WorkQueue(clock=clock, jitter=jitter(), base=1, maximum=60)
     arrivals = Arrivals(clock=clock, settle=2, longest=10)
-    ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=Memory(), clock=clock)
+    ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=Memory(), clock=clock, home="system")
     changes: list[tuple[str, ...]] = []
     made = WatchedNamespaces(client=server, store=store, ingest=ingest, jitter=jitter(), names=names)  # type: ignore[arg-type]
     made.changed = lambda: changes.append(made.present())

@@ -58,7 +58,7 @@ def sweep_of(kube: Kube, *, interval: float = 600.0) -> Sweep:
     clock, jitter, store = LoopClock(), Jitter(random.Random(1)), Store()
     queue = WorkQueue(clock=clock, jitter=jitter)
     arrivals = Arrivals(clock=clock, settle=2, longest=10)
-    ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=Memory(), clock=clock)
+    ingest = Ingest(store=store, queue=queue, arrivals=arrivals, memory=Memory(), clock=clock, home="system")
     client = cast(Any, kube)
     preload = Preload(client=client, ingest=ingest, jitter=jitter, watched=None)
     return Sweep(

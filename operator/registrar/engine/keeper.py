@@ -1,8 +1,8 @@
 """Watches over the gateways: whether each can be used, whether it still has what is published, and what its RuntimeGateway says of that.
 
 Each gateway has a task of its own, and its full check another: a slow gateway, or a check of thousands of registrations, keeps neither the others nor its own status
-waiting. A sentinel reads one published registration every few seconds; when it is gone the gateway has probably lost everything, and a full check starts at once. Without
-that a full check runs once per drift interval, spread out (see `engine.drift`).
+waiting. A look comes every few seconds, and at once when the RuntimeGateway or its credentials change. In each look a sentinel reads one published registration; when
+it is gone the gateway has probably lost everything, and a full check starts at once. Else a full check runs once per drift interval, spread out (see `engine.drift`).
 
 Invariants: a check never changes a gateway; a RuntimeGateway's counters are written at most every ten seconds, its Ready condition at once; a look costs the
 same however many Clients there are, as long as none is lost.
@@ -49,7 +49,10 @@ LONGEST_START = 60.0
 
 @dataclass(slots=True)
 class Watched:
-    """What is known of one gateway; times are monotonic seconds. `urgent` says that the check under way is not spread out; `status` is the last one that was computed."""
+    """What is known of one gateway; times are monotonic seconds.
+
+    `due` ends the pause between two looks; `urgent` says that the check under way is not spread out; `status` is the last one that was computed.
+    """
 
     drift: Drift
     fault: Fault | None = None
@@ -60,7 +63,7 @@ class Watched:
     vanished: bool = False
     urgent: bool = False
     check: asyncio.Task[None] | None = None
-    found: asyncio.Event = field(default_factory=asyncio.Event)
+    due: asyncio.Event = field(default_factory=asyncio.Event)
     rate: HealRate = field(default_factory=HealRate)
     first_look: float | None = None
     status: dict[str, Any] = field(default_factory=dict)
@@ -94,12 +97,23 @@ class GatewayKeeper:
     gateway_finalizer: GatewayFinalizer
     grace: float = 10.0
     watched: dict[str, Watched] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reconcile(self, key: Key) -> str:
+        """Look at the RuntimeGateway of a key now: it, or its credentials, have changed. The look itself is its own task's; no worker waits for a slow gateway."""
+        watched = self.watched.get(key.name)
+        if watched is not None:
+            watched.due.set()
+        # One that is new has no task yet, and one that is gone has one still.
+        self._changed.set()
+        return "success"
 
     async def run(self) -> None:
         """Look after every gateway, until cancelled; an error that nobody expected in one of the tasks ends it."""
         tasks: dict[str, asyncio.Task[None]] = {}
         try:
             while True:
+                self._changed.clear()
                 names = set(self.store.gateways())
                 for name in names - tasks.keys():
                     tasks[name] = asyncio.create_task(self._watch(name), name=f"gateway-{name}")
@@ -108,23 +122,27 @@ class GatewayKeeper:
                 for task in tasks.values():
                     if task.done():
                         task.result()
-                await asyncio.sleep(self.jitter.around(self.interval))
+                await self._pause(self._changed)
         finally:
             await _ended(*tasks.values())
 
     async def _watch(self, name: str) -> None:
-        """Look at one gateway every few seconds, and at once when a check has found something."""
+        """Look at one gateway every few seconds, and at once when it has changed or a check has found something."""
         watched = self._watched(name)
         try:
             while True:
                 await self.look(name)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.jitter.around(self.interval)):
-                        await watched.found.wait()
+                await self._pause(watched.due)
         finally:
             if watched.check is not None:
                 await _ended(watched.check)
             self.watched.pop(name, None)
+
+    async def _pause(self, end: asyncio.Event) -> None:
+        """Wait for the interval, or until `end`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.jitter.around(self.interval)):
+                await end.wait()
 
     def _watched(self, name: str) -> Watched:
         found = self.watched.get(name)
@@ -139,7 +157,7 @@ class GatewayKeeper:
     async def look(self, name: str) -> None:
         """One look at one gateway, and its status."""
         watched = self._watched(name)
-        watched.found.clear()
+        watched.due.clear()
         gateway = self.store.gateway(name)
         if gateway is None:
             return
@@ -202,13 +220,13 @@ class GatewayKeeper:
 
     async def _check(self, gateway: GatewayObject, handle: Handle, watched: Watched, *, seconds: float) -> None:
         try:
-            await watched.drift.check(gateway, handle, seconds=seconds, found=watched.found.set)
+            await watched.drift.check(gateway, handle, seconds=seconds, found=watched.due.set)
         except GatewayError as error:
             # The next look says what is wrong with the gateway; the check is due again with the first one that works.
             log.info("gateway %s: the check was broken off: %s", gateway.meta.name, error)
             watched.next_check = float("-inf")
             return
-        watched.found.set()
+        watched.due.set()
 
     # Status ------------------------------------------------------------------------------------------------------
 

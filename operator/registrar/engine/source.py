@@ -42,13 +42,16 @@ _FAN_OUT = 100
 class Ingest:
     """Takes objects in."""
 
-    def __init__(self, *, store: Store, queue: WorkQueue, arrivals: Arrivals, memory: Memory, clock: Clock) -> None:
-        """Feed that store and that queue."""
+    def __init__(
+        self, *, store: Store, queue: WorkQueue, arrivals: Arrivals, memory: Memory, clock: Clock, home: str
+    ) -> None:
+        """Feed that store and that queue; `home` is the operator's own namespace, where the credentials of gateways are."""
         self.store = store
         self._queue = queue
         self._arrivals = arrivals
         self._memory = memory
         self._clock = clock
+        self._home = home
 
     def apply(self, kind: str, type_: str | None, raw: Mapping[str, Any]) -> None:
         """Take in a watch event: ADDED, MODIFIED, DELETED, or None for an object of a listing."""
@@ -161,7 +164,7 @@ class Ingest:
         return keys
 
     def _statuses(self, change: Change) -> None:
-        """Have the statuses of Policies and APIGrants looked at that the change may matter to."""
+        """Have the statuses of Policies, APIGrants and RuntimeGateways looked at that the change may matter to."""
         for item in (change.old, change.new):
             match item:
                 case PolicyObject():
@@ -171,7 +174,10 @@ class Ingest:
                 case SecretObject():
                     for policy in self.store.policies_of_secret(item.meta.namespace, item.meta.name):
                         self._queue.add(Key("Policy", policy.meta.namespace, policy.meta.name))
+                    if item.meta.namespace == self._home:
+                        self._gateways_of_secret(item.meta.name)
                 case GatewayObject():
+                    self._queue.add(Key("RuntimeGateway", "", item.meta.name))
                     for kind in ("Policy", "APIGrant"):
                         for found in self.store.all(kind):
                             self._queue.add(Key(kind, found.meta.namespace, found.meta.name), low=True)
@@ -190,6 +196,12 @@ class Ingest:
                         self._queue.add(key, low=True)
                 case _:
                     pass
+
+    def _gateways_of_secret(self, name: str) -> None:
+        """Have the RuntimeGateways looked at whose credentials are in that Secret."""
+        for gateway in self.store.gateways().values():
+            if gateway.credentials_secret == name:
+                self._queue.add(Key("RuntimeGateway", "", gateway.meta.name))
 
     def wake_freed(self) -> None:
         """Have the Clients looked at that were refused an identity or a key which nobody holds any more."""

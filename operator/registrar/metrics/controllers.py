@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 
 from registrar.metrics.families import Bound, Families
 
-CONTROLLERS = ("Client", "Policy", "APIGrant")
+CONTROLLERS = ("Client", "Policy", "APIGrant", "RuntimeGateway")
 RESULTS = ("success", "error", "requeue", "requeue_after")
 QUEUE = "clients"
 NO_ANSWER = "<error>"

@@ -115,6 +115,7 @@ def ingest() -> Ingest:
         arrivals=Arrivals(clock=clock, settle=1.0, longest=5.0),
         memory=Memory(),
         clock=clock,
+        home="system",
     )
 
 

@@ -29,7 +29,7 @@ def arrivals() -> Arrivals:
 def ingest(arrivals: Arrivals) -> Ingest:
     """An ingest with a store of its own."""
     queue = WorkQueue(clock=SystemClock(), jitter=Jitter(random.Random(1)))
-    return Ingest(store=Store(), queue=queue, arrivals=arrivals, memory=Memory(), clock=SystemClock())
+    return Ingest(store=Store(), queue=queue, arrivals=arrivals, memory=Memory(), clock=SystemClock(), home="system")
 
 
 def raw(

@@ -21,7 +21,7 @@ def ingest() -> Ingest:
     clock = LoopClock()
     queue = WorkQueue(clock=clock, jitter=Jitter(random.Random(1)))
     arrivals = Arrivals(clock=clock, settle=2, longest=10)
-    return Ingest(store=Store(), queue=queue, arrivals=arrivals, memory=Memory(), clock=clock)
+    return Ingest(store=Store(), queue=queue, arrivals=arrivals, memory=Memory(), clock=clock, home="system")
 
 
 async def drained(made: Ingest, kind: str = "Client") -> list[str]:
@@ -63,6 +63,25 @@ async def test_the_emergency_stop_goes_first() -> None:
         "RuntimeGateway", "MODIFIED", runtime_gateway(3, blocked=[block, block | {"clientId": "c100", "version": "9"}])
     )
     assert (await drained(made))[0] != "c100", "another version is not hit"
+
+
+async def test_a_gateway_is_looked_at_when_it_or_its_credentials_change() -> None:
+    """Fails when a corrected RuntimeGateway waits for the next look, or a tenant's Secret of the same name has one come."""
+
+    def credentials(namespace: str, version: int) -> dict[str, Any]:
+        labels = {"gateway-registrar.dev/credentials": "true"}
+        metadata = {"name": "creds", "namespace": namespace, "uid": namespace, "resourceVersion": str(version)}
+        return {"metadata": {**metadata, "labels": labels}, "data": {"password": "cA=="}, "type": "Opaque"}
+
+    made = ingest()
+    made.apply("RuntimeGateway", "ADDED", runtime_gateway(1, apiman={"credentialsSecretRef": {"name": "creds"}}))
+    assert await drained(made, "RuntimeGateway") == ["default"]
+    made.apply("Secret", "ADDED", credentials("team", 2))
+    made.apply("Secret", "ADDED", credentials("system", 3))
+    assert await drained(made, "RuntimeGateway") == ["default"]
+    status = {"conditions": [], "clients": {"ours": 1}}
+    made.apply("RuntimeGateway", "MODIFIED", {**runtime_gateway(1), "status": status})
+    assert await drained(made, "RuntimeGateway") == []
 
 
 async def test_a_fan_out_waits_behind_the_rest() -> None:
