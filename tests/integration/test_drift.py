@@ -231,6 +231,8 @@ def test_a_reset_of_twenty_is_healed(
     env.reset_gateway()
     proxy.clear()
     all_healed(cluster, namespace, keys.values())
+    # A key works some milliseconds before the line that says so.
+    until(lambda: len(effects(operator, namespace)) >= before + len(keys), what="the audit lines")
     assert sorted(effects(operator, namespace)[before:]) == [("Healed", "Succeeded", name) for name in sorted(keys)]
     assert QUICK["heal_grace_seconds"], "a heal within it costs no status write"
     after = {row["metadata"]["name"]: row["metadata"]["resourceVersion"] for row in cluster.list("Client", namespace)}

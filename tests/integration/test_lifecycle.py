@@ -191,9 +191,13 @@ def test_deletion_leaves_nothing(cluster: Cluster, namespace: str) -> None:
     assert cluster.call("acme/orders/1.0", key) == 404
     cluster.wait_gone("Secret", namespace, "shop-api-key")
     found = cluster.wait(
-        "Contract", namespace, "orders", lambda o: o["status"].get("phase") == "Pending", what="phase Pending"
+        "Contract",
+        namespace,
+        "orders",
+        lambda o: condition(o, "Ready").get("reason") == "ClientNotFound",
+        what="ClientNotFound",
     )
-    assert condition(found, "Ready")["reason"] == "ClientNotFound"
+    assert found["status"]["phase"] == "Pending"
 
 
 def test_a_restart_writes_nothing(cluster: Cluster, namespace: str, operator: Operator) -> None:

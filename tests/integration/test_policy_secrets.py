@@ -161,9 +161,13 @@ def test_after_a_reset_nothing_comes_back_without_its_policy(
     until(lambda: cluster.call("acme/billing/1.0", key) == 200, what="billing coming back", seconds=60)
     assert enters(cluster, key, "open-sesame") == 404
     found = cluster.wait(
-        "Contract", namespace, "orders", lambda o: o["status"].get("phase") == "Pending", what="phase Pending"
+        "Contract",
+        namespace,
+        "orders",
+        lambda o: condition(o, "Ready").get("reason") == "PolicyUnresolved",
+        what="PolicyUnresolved",
     )
-    assert condition(found, "Ready")["reason"] == "PolicyUnresolved"
+    assert found["status"]["phase"] == "Pending"
     cluster.apply(secret(namespace, "users", alice="open-sesame"))
     until(lambda: enters(cluster, key, "open-sesame") == 200, what="orders coming back", seconds=30)
     assert enters(cluster, key, "wrong") == 401
