@@ -51,6 +51,21 @@ def test_a_heal_that_slows_down_is_noticed() -> None:
     assert rate.seconds_left(5_000) > 60
 
 
+def test_asking_is_not_what_makes_it_slow() -> None:
+    """Fails when those who are asked hold up the heals, and so many are asked because of that: 10,000 heals took four minutes that take one."""
+    rate = heal(10_000, 9_000, 8_000, 7_900, 7_800, 7_700)
+    assert rate.seconds_left(7_700) > 60
+    assert rate.asked(7_700, healing=7_700, grace=10) == FEW
+    rate.saw(6_800, now=30)
+    rate.saw(5_700, now=35)
+    rate.saw(5_690, now=60)
+    assert rate.asked(5_690, healing=5_690, grace=10) == FEW
+    rate.saw(0, now=65)
+    rate.saw(1_000, now=70)
+    rate.saw(990, now=75)
+    assert rate.asked(990, healing=990, grace=10) == MOST, "the best of another loss is no measure"
+
+
 def test_a_new_loss_starts_anew() -> None:
     """Fails when a second reset makes a rate below zero, or the end of the first is taken for its speed."""
     rate = heal(100, 50, 80)
