@@ -46,12 +46,11 @@ from registrar.lifecycle.model import (
     WriteContracts,
     WriteStatus,
 )
-from registrar.lifecycle.phase import lost
 from registrar.lifecycle.recover import FOUND
 from registrar.lifecycle.report import notices, refused, report
 from registrar.lifecycle.several import announced, is_announced
 from registrar.lifecycle.size import too_large
-from registrar.resources import reasons
+from registrar.resources import conditions, reasons
 from registrar.resources.objects import REREGISTER, UNREGISTER
 from registrar.resources.reasons import Reason
 from registrar.resources.status import PendingChange, PublishedContract, Snapshot
@@ -241,10 +240,16 @@ def heal(case: Case) -> Effect | None:
             continue
         if absent:
             detail = f"gateway {gateway} had lost the registration"
-            return Push(gateway, target, Why.HEALED, detail, quiet=gateway not in lost(case))
+            return Push(gateway, target, Why.HEALED, detail, quiet=_says_ready(case))
         detail = f"gateway {gateway} had something else: {'; '.join(case.live(gateway).drift)}"
         return Push(gateway, target, Why.CORRECTED, detail)
     return None
+
+
+def _says_ready(case: Case) -> bool:
+    """Whether the status that was written last says that all is well: who was never told of a loss need not be told of its end."""
+    ready = conditions.find(case.view.status.conditions, conditions.READY)
+    return ready is not None and ready.status == conditions.TRUE
 
 
 def register_first(case: Case) -> Effect | None:

@@ -350,7 +350,7 @@ class Push:
     """Make the gateway have exactly `target`; with `surgery` what is live is edited instead of rendered anew, ahead of other calls.
 
     `base` is what surgery starts from: what the gateway is believed to have, with its hash. With `quiet` nothing
-    is recorded when the gateway then has what the status already says: a quick heal costs no write.
+    is recorded when the gateway then has what the status already says: a heal of which nobody was told costs no write.
     """
 
     gateway: str
