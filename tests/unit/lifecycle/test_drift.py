@@ -15,7 +15,8 @@ from registrar.lifecycle.report import notices
 from registrar.resources.conditions import find
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot, canonical
-from tests.unit.lifecycle.build import NOW, absent, blob, contract, gateway, objects, ours, policy, registered
+from tests.unit.lifecycle.build import NOW, absent, contract, gateway, objects, ours, policy, registered
+from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
 
 LIMIT = {"limit": 100, "period": "Minute", "nested": {"deep": [1]}}
 API = ApiRef("acme", "orders", "1.0")
@@ -124,8 +125,6 @@ def test_observed(live: Any) -> None:
 
 def test_observed_drift_is_said_once() -> None:
     """Fails when a drift that stays makes a write or an Event with each look."""
-    from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
-
     long = {"default": ours("other", drift=("x" * 700, "y" * 700))}
     for changes in ({}, {"live": long}):
         seen = _contracts_written(at_rest(tampered(gateways=OBSERVE, **changes)))
@@ -153,16 +152,10 @@ def test_a_loss_can_be_said_before_its_turn_to_be_mended() -> None:
 
 def test_a_heal_is_quiet_where_the_loss_was() -> None:
     """Fails when the heal of a Client that still says Ready costs status writes, which thousands in a row have to wait for, or a loss that was said is never unsaid."""
-    resting = written(registered(contract()))
+    resting = at_rest(registered(contract()))
     for since in (NOW - 1, NOW - 60):
         effect = decide(replace(resting, live={"default": absent(since=since)})).effect
         assert isinstance(effect, Push) and effect.quiet
-    told = written(replace(resting, live={"default": absent(since=NOW - 60)}, telling=True))
+    told = at_rest(replace(resting, live={"default": absent(since=NOW - 60)}, telling=True))
     effect = decide(replace(told, telling=False)).effect
     assert isinstance(effect, Push) and not effect.quiet
-
-
-def written(seen: View) -> View:
-    """The view with the status that `decide` would write, written."""
-    found = replace(seen.client, status_blob=blob(decide(seen).status.to_json()))
-    return replace(seen, client=found, status=found.status)
