@@ -9,10 +9,11 @@ WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements/runtime.txt requirements/build.txt requirements/
 # Every dependency is a wheel whose hash is known; no code of a dependency runs here. What the operator runs on comes first: it seldom changes.
-RUN pip wheel --require-hashes --only-binary=:all: --wheel-dir=/wheels --requirement=requirements/runtime.txt
+RUN pip wheel --require-hashes --no-deps --only-binary=:all: --wheel-dir=/wheels --requirement=requirements/runtime.txt
 RUN python -m venv --without-pip /opt/registrar \
-    && pip --python=/opt/registrar/bin/python install --no-index --find-links=/wheels --require-hashes --requirement=requirements/runtime.txt
-RUN python -m venv --without-pip /builder && pip --python=/builder/bin/python install --require-hashes --only-binary=:all: --requirement=requirements/build.txt
+    && pip --python=/opt/registrar/bin/python install --no-index --find-links=/wheels --require-hashes --no-deps --requirement=requirements/runtime.txt \
+    && pip --python=/opt/registrar/bin/python check
+RUN python -m venv --without-pip /builder && pip --python=/builder/bin/python install --require-hashes --no-deps --only-binary=:all: --requirement=requirements/build.txt
 # From here on a change of our own code makes no layer anew but the last.
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/registrar operator/registrar

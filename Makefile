@@ -17,7 +17,8 @@ help: ## this list
 $(STAMP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is %s. Set PYTHON=/path/to/python3.11 and run make again." % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
 demo: $(STAMP) ## the whole life of a Client on a real API server and a real gateway, narrated (KEEP=1 leaves it up)

@@ -76,8 +76,9 @@ def _wheels() -> Path:
 
 def _install(folder: Path) -> None:
     print("Go or Java is missing: installing them from wheels (usually takes about a minute)", flush=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    done = subprocess.run([*command, "--target", str(folder), "-r", str(REQUIREMENTS)], check=False)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    exactly = ["--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)]
+    done = subprocess.run([*command, "--target", str(folder), *exactly], check=False)
     if done.returncode:
         raise LocalEnvError(
             "The wheels with Go and Java can't be installed; see pip's message above, or install Go and Java yourself."
