@@ -36,11 +36,8 @@ class HealRate:
 
     def saw(self, healing: int, *, now: float) -> None:
         """So many are missing at `now` (monotonic seconds). More than before is a new loss, and the measuring starts anew."""
-        if not healing:
-            self.rate, self.best, self._last = None, 0.0, None
-            return
-        if self._last is None or healing > self._last[1]:
-            self.rate, self.best, self._last = None, 0.0, (now, healing)
+        if not healing or self._last is None or healing > self._last[1]:
+            self.rate, self.best, self._last = None, 0.0, (now, healing) if healing else None
             return
         at, before = self._last
         if now < at + _SAMPLE:

@@ -1,0 +1,1 @@
+"""The watch over gateways in virtual time."""
