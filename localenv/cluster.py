@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import urllib3
+
 from localenv.errors import LocalEnvError
 from registrar.kube.config import KubeAccess
 
@@ -34,6 +36,9 @@ _PLURALS = {
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
 }
 _POLL = 0.05
+_SECONDS = 30.0
+_AT_ONCE = 10
+"""How many connections to the API server a view keeps: it is asked many times a second, and on a full machine three quarters of a request are the greetings of TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +78,29 @@ class Cluster:
         """`user` is one that the environment knows, such as one of `localenv.controlplane.USERS`."""
         self.environment = environment
         self._access = environment.access(user)
+        self._connections = urllib3.PoolManager(
+            maxsize=_AT_ONCE, ssl_context=self._access.ssl, timeout=_SECONDS, retries=False
+        )
 
     # The API server ---------------------------------------------------------------------------------------------
 
     def request(
         self, method: str, path: str, body: Json | list[Json] | None = None, *, content_type: str = "application/json"
     ) -> Answer:
-        """One call of the API server."""
-        request = urllib.request.Request(
-            f"{self._access.server}{path}",
-            method=method,
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={"Content-Type": content_type, "Accept": "application/json", **self._authorization()},
-        )
+        """One call of the API server; raises OSError when there is no answer."""
+        url = f"{self._access.server}{path}"
         try:
-            with urllib.request.urlopen(request, timeout=30, context=self._access.ssl) as response:
-                return Answer(response.status, json.loads(response.read() or b"null"))
-        except urllib.error.HTTPError as error:
-            text = error.read()
-            return Answer(error.code, json.loads(text) if text.startswith(b"{") else None)
+            answer = self._connections.request(
+                method,
+                url,
+                body=json.dumps(body).encode() if body is not None else None,
+                headers={"Content-Type": content_type, "Accept": "application/json", **self._authorization()},
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"{method} {url}: {error}") from error
+        if answer.status >= 400 and not answer.data.startswith(b"{"):
+            return Answer(answer.status, None)
+        return Answer(answer.status, json.loads(answer.data or b"null"))
 
     def _authorization(self) -> dict[str, str]:
         value = self._access.authorization()

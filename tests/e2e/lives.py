@@ -143,6 +143,18 @@ def _is_over(lives: Lives, life: Life) -> bool:
     return not (life.overlap and key.get("overlapEndsAt")) and lives.board.overlaps(life.name) == (not life.overlap)
 
 
+def _is_retired(lives: Lives, life: Life) -> bool:
+    """Its Contracts and its Policy say so a moment after the Client."""
+    phases = {lives.board.contract(f"{life.name}-{api}").get("status", {}).get("phase") for api in APIS}
+    policy = lives.cluster.get("Policy", lives.namespace, life.name) or {}
+    return (
+        lives.done(life, "unregister")
+        and lives.status(life).get("phase") == "Retired"
+        and "Active" not in phases
+        and policy["status"]["contracts"]["live"] == 0
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step: how it is asked for, how a status says that it is done, and the verbs of the changes that it is to make on the gateway and to the key.
@@ -186,7 +198,7 @@ STEPS = (
     Step(
         "retired",
         lambda lives, life: lives.act(life, "unregister"),
-        lambda lives, life: lives.done(life, "unregister") and lives.status(life).get("phase") == "Retired",
+        _is_retired,
         ("Unregistered",),
     ),
 )

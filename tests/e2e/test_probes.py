@@ -26,6 +26,7 @@ signal.signal(signal.SIGUSR1, lambda *_: threading.Event().wait())
 """
 STICK = "import os, signal; os.kill(1, signal.SIGUSR1)"
 PORT = 8080
+POLL = 0.3
 DURATION, RENEW = 15, 10
 """Seconds that a Lease holds, and without a renewal leads, by the chart's defaults."""
 LIVENESS = {"periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 3, "terminationGracePeriodSeconds": 1}
@@ -124,5 +125,6 @@ def seen(seconds: float, look: Callable[[], set[int]]) -> set[int]:
     found = look()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        time.sleep(POLL)  # between two looks, each of which is a program that runs in the node
         found |= look()
     return found
