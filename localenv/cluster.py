@@ -38,7 +38,6 @@ _PLURALS = {
 _POLL = 0.05
 _SECONDS = 30.0
 _AT_ONCE = 10
-"""How many connections to the API server a view keeps: it is asked many times a second, and on a full machine three quarters of a request are the greetings of TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,10 @@ class Surroundings(Protocol):
 
     gateway_user: str
     gateway_password: str
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether connections to the API server are kept, which saves three quarters of the time of a request, or each request makes its own."""
 
     @property
     def gateway_url(self) -> str:
@@ -94,7 +97,7 @@ class Cluster:
                 method,
                 url,
                 body=json.dumps(body).encode() if body is not None else None,
-                headers={"Content-Type": content_type, "Accept": "application/json", **self._authorization()},
+                headers={"Content-Type": content_type, "Accept": "application/json", **self._headers()},
             )
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionError(f"{method} {url}: {error}") from error
@@ -102,9 +105,10 @@ class Cluster:
             return Answer(answer.status, None)
         return Answer(answer.status, json.loads(answer.data or b"null"))
 
-    def _authorization(self) -> dict[str, str]:
+    def _headers(self) -> dict[str, str]:
         value = self._access.authorization()
-        return {"Authorization": value} if value else {}
+        authorization = {"Authorization": value} if value else {}
+        return authorization if self.environment.keeps_connections else authorization | {"Connection": "close"}
 
     def path(self, kind: str, namespace: str = "", name: str = "") -> str:
         """The URL path of an object, or of the kind's collection."""

@@ -212,6 +212,11 @@ class Environment:
         return self.access().server
 
     @property
+    def keeps_connections(self) -> bool:
+        """No: tests end and stop the API server, and no request is to meet a connection of the one before."""
+        return False
+
+    @property
     def gateway_config_url(self) -> str:
         """The gateway's configuration API."""
         return f"http://127.0.0.1:{self.ports['gateway_config']}"

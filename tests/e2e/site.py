@@ -42,6 +42,11 @@ class Site:
     # What `localenv.cluster.Cluster` looks at --------------------------------------------------------------------
 
     @property
+    def keeps_connections(self) -> bool:
+        """Two clusters fill the machine, and everything that is waited for is asked for twenty times a second."""
+        return True
+
+    @property
     def gateway_url(self) -> str:
         """Where APIs are called: the Service of the gateway."""
         return f"http://127.0.0.1:{self.traffic_port}"
