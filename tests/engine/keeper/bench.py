@@ -197,6 +197,12 @@ class Bench:
             contract(api), meta=meta(f"{client_name}-{api}"), client=client_name, status=ContractStatus(phase="Active")
         )
 
+    def heal(self, client: ClientObject, identity: Identity, wire: Registration) -> None:
+        """The Client's pass puts the registration back on the gateway `default`, and knows that it has."""
+        self.drivers["default"].has[identity] = wire
+        fact = LiveFact(state=Live.OURS, digest=client.status.snapshot("default").hash)
+        self.memory.of(client.meta.uid).saw("default", fact)
+
     def start(self) -> None:
         """Let the keeper run."""
         self.task = asyncio.create_task(self.keeper.run())

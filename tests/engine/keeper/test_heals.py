@@ -70,9 +70,7 @@ async def test_healing_is_counted_down(benches: list[Bench]) -> None:
     await bench.queued(10)
     for one, (identity, wire) in zip(clients, lost.items(), strict=True):
         await asyncio.sleep(11)
-        driver.has[identity] = wire
-        fact = LiveFact(state=Live.OURS, digest=one.status.snapshot("default").hash)
-        bench.memory.of(one.meta.uid).saw("default", fact)
+        bench.heal(one, identity, wire)
     await asyncio.sleep(20)
     seen = [new["clients"]["healing"] for _, _, new in bench.writer.writes]
     assert seen[-1] == 0 and len(set(seen)) >= 8, seen
@@ -112,9 +110,7 @@ async def test_only_a_few_say_so_while_heals_go_quickly(benches: list[Bench]) ->
     await bench.queued(len(clients))
     for one, (identity, wire) in zip(clients, lost.items(), strict=True):
         await asyncio.sleep(0.05)
-        driver.has[identity] = wire
-        fact = LiveFact(state=Live.OURS, digest=one.status.snapshot("default").hash)
-        bench.memory.of(one.meta.uid).saw("default", fact)
+        bench.heal(one, identity, wire)
     asked = sum(memory.tell for memory in memories)
     assert FEW <= asked <= 6 * FEW, asked
     await finish(bench)

@@ -22,7 +22,7 @@ from registrar.lifecycle.model import (
 from registrar.resources.conditions import find
 from registrar.resources.objects import Block
 from tests.unit.lifecycle.build import NOW, absent, contract, fault, foreign, gateway, ours, registered, view
-from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
+from tests.unit.lifecycle.test_decide import at_rest, contracts_written
 
 BLOCKED: dict[str, Any] = {"blocked": {"default": "key leaked, ticket 4711"}}
 
@@ -58,7 +58,7 @@ def test_what_is_said() -> None:
     assert "Stalled" in rows and "Reconciling" not in rows
     assert (status.phase, status.contracts["live"]) == ("Ready", 0)
     assert status.snapshot("default").contracts, "what was published is kept"
-    seen = _contracts_written(at_rest(stopped(live={"default": absent()})))
+    seen = contracts_written(at_rest(stopped(live={"default": absent()})))
     assert seen.contracts[0].status.conditions[0].reason == "Blocked"
 
 
@@ -67,7 +67,7 @@ def test_a_gateway_that_does_not_answer() -> None:
     seen = stopped(faults={"default": fault()})
     found = find(decide(seen).status.conditions, "Blocked")
     assert found is not None and "may still work" in found.message
-    assert decide(_contracts_written(at_rest(seen))).effect == Wait(retry=True)
+    assert decide(contracts_written(at_rest(seen))).effect == Wait(retry=True)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_nothing_brings_it_back(seen: View) -> None:
         effect = decide(seen).effect
         assert not isinstance(effect, Push), effect
         seen = at_rest(seen) if isinstance(effect, WriteStatus) else seen
-        seen = _contracts_written(seen) if isinstance(effect, WriteContracts) else seen
+        seen = contracts_written(seen) if isinstance(effect, WriteContracts) else seen
 
 
 def test_reregister_is_refused() -> None:

@@ -101,7 +101,7 @@ def test_what_is_unknown_is_read() -> None:
 def test_a_gateway_with_a_fault_is_left_alone() -> None:
     """Fails when a fault costs a call in each step of a pass."""
     seen = at_rest(view(None, contract(), live={}, **FAULT))
-    assert decide(_contracts_written(seen)).effect == Wait(retry=True)
+    assert decide(contracts_written(seen)).effect == Wait(retry=True)
 
 
 def test_the_first_registration_waits_for_quiet() -> None:
@@ -167,11 +167,11 @@ def test_publish_automatic() -> None:
     waiting = at_rest(replace(seen, settled_at=NOW + 2))
     effect = decide(waiting).effect
     while not isinstance(effect, Wait):
-        effect = decide(_contracts_written(waiting)).effect
+        effect = decide(contracts_written(waiting)).effect
     assert effect == Wait(until=NOW + 2)
 
 
-def _contracts_written(seen: View) -> View:
+def contracts_written(seen: View) -> View:
     """The view with its Contracts' statuses as they should be."""
     from registrar.lifecycle.case import case_of
     from registrar.lifecycle.contracts import changed_statuses
@@ -272,7 +272,7 @@ def test_a_token_waits_for_quiet() -> None:
 
 def _until_wait(seen: View) -> Effect:
     effect = decide(seen).effect
-    return effect if isinstance(effect, Wait | Done) else decide(_contracts_written(seen)).effect
+    return effect if isinstance(effect, Wait | Done) else decide(contracts_written(seen)).effect
 
 
 def test_a_handled_token_never_fires_again() -> None:
@@ -488,7 +488,7 @@ def test_all_apis_vanished() -> None:
     """Fails when an empty registration is pushed to a gateway that has lost its APIs."""
     seen = registered(contract(), live={"default": absent()}, missing_apis=MISSING_ORDERS)
     assert decide(seen).effect == WriteStatus()
-    assert isinstance(decide(_contracts_written(at_rest(seen))).effect, Wait | Done)
+    assert isinstance(decide(contracts_written(at_rest(seen))).effect, Wait | Done)
 
 
 def test_an_api_that_is_back_is_pushed_unasked() -> None:
@@ -503,7 +503,7 @@ def test_an_api_that_is_back_is_pushed_unasked() -> None:
 def test_a_loss_is_said_when_it_lasts() -> None:
     """Fails when a Client with a lost registration is not looked at again."""
     seen = at_rest(registered(contract(), live={"default": absent(since=NOW - 1)}, gateways=(gateway(mode="Observe"),)))
-    assert decide(_contracts_written(seen)).effect == Wait(until=NOW + 9)
+    assert decide(contracts_written(seen)).effect == Wait(until=NOW + 9)
 
 
 # Several gateways ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from registrar.resources.conditions import find
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot, canonical
 from tests.unit.lifecycle.build import NOW, absent, contract, gateway, objects, ours, policy, registered
-from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
+from tests.unit.lifecycle.test_decide import at_rest, contracts_written
 
 LIMIT = {"limit": 100, "period": "Minute", "nested": {"deep": [1]}}
 API = ApiRef("acme", "orders", "1.0")
@@ -127,7 +127,7 @@ def test_observed_drift_is_said_once() -> None:
     """Fails when a drift that stays makes a write or an Event with each look."""
     long = {"default": ours("other", drift=("x" * 700, "y" * 700))}
     for changes in ({}, {"live": long}):
-        seen = _contracts_written(at_rest(tampered(gateways=OBSERVE, **changes)))
+        seen = contracts_written(at_rest(tampered(gateways=OBSERVE, **changes)))
         assert isinstance(decide(seen).effect, Done | Wait)
         assert notices(case_of(seen)) == ()
     contracts = seen.contracts[0].status

@@ -9,7 +9,7 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import Live, LiveFact, Push, Unregister, View, Why
 from registrar.resources.objects import TargetRef
 from tests.unit.lifecycle.build import absent, claim, client, contract, gateway, ours, policy, status, view
-from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
+from tests.unit.lifecycle.test_decide import at_rest, contracts_written
 
 OWNED = (gateway(organizations=(claim("acme", "owner"), claim("team", "team"))),)
 BOTH = (contract("billing"), contract("orders"))
@@ -46,7 +46,7 @@ def test_it_is_put_back_once() -> None:
     assert not isinstance(decide(seen).effect, Push | Unregister)
     decision = decide(seen)
     assert decision.status.contracts["live"] == 1
-    seen = _contracts_written(at_rest(seen))
+    seen = contracts_written(at_rest(seen))
     by_name = {row.meta.name: row.status for row in seen.contracts}
     assert by_name["orders"].phase == "Pending" and by_name["orders"].conditions[0].reason == "PolicyUnresolved"
     assert by_name["billing"].phase == "Active"

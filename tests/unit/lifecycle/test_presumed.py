@@ -11,7 +11,7 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import Done, KeyFact, KeyState, ReadLive, View, Wait
 from registrar.resources.objects import ApiKeySpec
 from tests.unit.lifecycle.build import NOW, blob, contract, fault, ours, registered
-from tests.unit.lifecycle.test_decide import _contracts_written, at_rest
+from tests.unit.lifecycle.test_decide import at_rest, contracts_written
 
 PRESUMED: dict[str, Any] = {"presumed": {"default": ours(key="current")}}
 KEY = KeyFact(KeyState.VALID, created_at="2026-01-01T00:00:00Z", current="current")
@@ -19,7 +19,7 @@ KEY = KeyFact(KeyState.VALID, created_at="2026-01-01T00:00:00Z", current="curren
 
 def resting(**changes: Any) -> View:
     """A registered Client with everything written, as a process that has just started sees it: unread."""
-    seen = _contracts_written(at_rest(registered(contract(), key=KEY, **changes)))
+    seen = contracts_written(at_rest(registered(contract(), key=KEY, **changes)))
     return replace(seen, live={}, second={}, **PRESUMED)
 
 
