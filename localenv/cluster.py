@@ -37,7 +37,9 @@ _PLURALS = {
 }
 _POLL = 0.05
 _SECONDS = 30.0
+"""How long the API server may take to answer."""
 _AT_ONCE = 10
+"""How many connections one view keeps, for as many threads that ask at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _is_retired(lives: Lives, life: Life) -> bool:
         lives.done(life, "unregister")
         and lives.status(life).get("phase") == "Retired"
         and "Active" not in phases
-        and policy["status"]["contracts"]["live"] == 0
+        and policy.get("status", {}).get("contracts", {}).get("live") == 0
     )
 
 

@@ -21,6 +21,7 @@ def _installers() -> list[str]:
 
 
 def test_pip_resolves_nothing_anew() -> None:
+    """Fails when a command that checks hashes lets pip look for versions: it would break on the day of somebody else's release."""
     names = _installers()
     assert {"Makefile", "Dockerfile", "docs/install.md", "localenv/toolchain.py"} <= set(names)
     for name in names:
@@ -31,6 +32,7 @@ def test_pip_resolves_nothing_anew() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.stem)
 def test_every_line_of_a_lock_is_one_version_with_hashes(path: Path) -> None:
+    """Fails when a lock leaves a version or its bytes open."""
     entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^\s*#.*\n", "", path.read_text()).strip())
     assert entries
     for entry in entries:
