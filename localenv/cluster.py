@@ -7,12 +7,13 @@ What this module deliberately does not do: go through kubectl where thousands of
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -193,6 +194,21 @@ class Cluster:
         """Wait until there is no such object."""
         until(lambda: self.get(kind, namespace, name) is None, what=f"{kind} {name} being gone", seconds=seconds)
 
+    def wait_rights(self, namespace: str, rules: Sequence[Json]) -> None:
+        """Wait until this user may do in the namespace what rules of RBAC say: the API server goes by a new role or binding only when its watch has seen it."""
+        wanted = _allowed(rules)
+        until(lambda: wanted <= self._rights(namespace), what=f"the rights in namespace {namespace} being known")
+
+    def _rights(self, namespace: str) -> set[tuple[str, str, str]]:
+        """What the API server says that this user may do there (SelfSubjectRulesReview)."""
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+        answer = self.request(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+            review | {"spec": {"namespace": namespace}},
+        )
+        return _allowed(answer.body["status"]["resourceRules"])
+
     def wait_phase(self, namespace: str, client: str, phase: str, *, seconds: float = 30.0) -> Json:
         """Wait until the Client has that phase for its present generation."""
         return self.wait(
@@ -269,6 +285,13 @@ class Cluster:
                 return Answer(response.status, json.loads(text) if text else None)
         except urllib.error.HTTPError as error:
             return Answer(error.code, None)
+
+
+def _allowed(rules: Sequence[Json]) -> set[tuple[str, str, str]]:
+    """Rules of RBAC as triples of group, resource and verb."""
+    return {
+        triple for rule in rules for triple in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
+    }
 
 
 def until(check: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:

@@ -156,7 +156,9 @@ class Site:
             },
         )
         account.write_kubeconfig(self, self._kubeconfig_of(name), account=DEVELOPER, namespace=namespace)
-        return Cluster(self, user=name)
+        found = Cluster(self, user=name)
+        found.wait_rights(namespace, account.user_rules(role))
+        return found
 
     def kubeconfig_of_developer(self, namespace: str) -> Path:
         """The kubeconfig of who `developer` has made for that namespace, for the plugin and for kubectl."""

@@ -82,7 +82,7 @@ class Team:
 
 
 def team(env: Environment, admin: Cluster, user: str, namespace: str) -> Team:
-    """Give the user the rights in that namespace."""
+    """Give the user the rights in that namespace; returns when the API server goes by them."""
     role = {"kind": "Role", "name": "edit", "apiGroup": "rbac.authorization.k8s.io"}
     subject = {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
     for plural, manifest in (
@@ -92,7 +92,9 @@ def team(env: Environment, admin: Cluster, user: str, namespace: str) -> Team:
         body = {"apiVersion": RBAC, "metadata": {"name": "edit", "namespace": namespace}, **manifest}
         answer = admin.request("POST", f"/apis/{RBAC}/namespaces/{namespace}/{plural}", body)
         assert answer.status == 201, answer.body
-    return Team(user=user, namespace=namespace, cluster=Cluster(env, user=user))
+    found = Team(user=user, namespace=namespace, cluster=Cluster(env, user=user))
+    found.cluster.wait_rights(namespace, _RULES)
+    return found
 
 
 def said(team: Team) -> str:

@@ -190,8 +190,12 @@ def guarded(with_crds: Environment, admin: Cluster) -> str:
         "ValidatingAdmissionPolicyBinding",
         "ClusterRole",
     }
-    editing = {"apiGroups": ["gateway-registrar.dev"], "resources": ["clients"], "verbs": ["*"]}
-    editing["verbs"] = ["get", "list", "create", "update", "patch", "delete"]
+    editing = {
+        "apiGroups": ["gateway-registrar.dev"],
+        "resources": ["clients"],
+        "verbs": ["get", "list", "create", "update", "patch", "delete"],
+    }
+    acting = editing | {"verbs": list(VERBS)}
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -203,11 +207,16 @@ def guarded(with_crds: Environment, admin: Cluster) -> str:
     ]
     bindings.append(_binding("gateway-registrar-actions", user="team-b", namespace="team-a", name="act-team-b"))
     _apply(with_crds, *policy, role, *bindings)
-    team_a = Cluster(with_crds, user="team-a")
-    # The API server takes a new policy into use a moment after it was made.
-    until(
-        lambda: _create(team_a, "early", {"unregister": "t"}, dry_run=True).status == 403, what="the policy being used"
-    )
+    team_a, team_b = (Cluster(with_crds, user=user) for user in ("team-a", "team-b"))
+    team_a.wait_rights("team-a", [editing])
+    team_b.wait_rights("team-a", [editing, acting])
+
+    def in_use() -> bool:
+        """The API server takes a new policy into use a moment after it was made."""
+        answer = _create(team_a, "early", {"unregister": "t"}, dry_run=True)
+        return answer.status == 403 and "needs the verb unregister" in answer.body["message"]
+
+    until(in_use, what="the policy being used")
     return "team-a"
 
 
