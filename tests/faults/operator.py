@@ -1,13 +1,11 @@
 """An operator that crashes, or loses an answer, at a call site that a file names: `python -m tests.faults.operator run`.
 
-The file (its path is in FAULT_FILE) holds JSON: `site`, `mode` (before, after, lose) and `subject`, the beginning of the objects meant. It is looked for at every
-call, so that a test can let the operator do the preparations undisturbed, and is removed when the fault happens, so that it happens once.
+The path of the file is in FAULT_FILE; `tests.faults.plan` writes and reads it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -20,24 +18,10 @@ from registrar.errors import GatewayAmbiguous, KubeUnavailable
 from registrar.logs import configure
 from registrar.seam import Site
 from registrar.settings import load
+from tests.faults.plan import planned
 
 T = TypeVar("T")
 FAULT_FILE = "FAULT_FILE"
-
-
-def _planned(site: Site, subject: str) -> str:
-    """The fault for this call; empty when there is none. A fault that is taken is used up; `skip` lets so many calls pass before it."""
-    file = Path(os.environ[FAULT_FILE])
-    if not file.exists():
-        return ""
-    plan = json.loads(file.read_text())
-    if plan["site"] != site or not subject.startswith(plan["subject"]):
-        return ""
-    if plan.get("skip", 0) > 0:
-        file.write_text(json.dumps({**plan, "skip": plan["skip"] - 1}))
-        return ""
-    file.unlink()
-    return str(plan["mode"])
 
 
 def _crash() -> None:
@@ -47,7 +31,7 @@ def _crash() -> None:
 
 async def faulty(site: Site, call: Callable[[], Awaitable[T]], *, subject: str) -> T:
     """The seam with at most one fault."""
-    mode = _planned(site, subject)
+    mode = planned(Path(os.environ[FAULT_FILE]), site=site, subject=subject)
     if mode == "before":
         _crash()
     result = await call()

@@ -18,6 +18,7 @@ from localenv.cluster import Cluster, Json, client, condition, contract, rate_li
 from localenv.environment import Environment
 from localenv.operator import Operator
 from registrar.seam import Site
+from tests.faults.plan import plan
 from tests.integration.conftest import QUICK
 
 pytestmark = pytest.mark.integration
@@ -226,7 +227,7 @@ def test_a_crash_changes_nothing_in_the_end(
     expected = reference(cluster, name, references)
     prepare, act, _ = WORKLOADS[name]
     prepare(cluster, namespace)
-    fault_file.write_text(json.dumps({"site": site, "mode": mode, "subject": namespace}))
+    plan(fault_file, site=site, mode=mode, subject=namespace)
     act(cluster, namespace)
     assert faulty.wait_ended() == -9, "the operator must have been killed at that site"
     faulty.start(extra={"FAULT_FILE": str(fault_file)})
@@ -241,7 +242,7 @@ def test_a_lost_status_and_a_contract_deleted_meanwhile(
     cluster.apply(client(namespace, "shop"))
     cluster.wait_phase(namespace, "shop", "Created")
     key = cluster.key(namespace, "shop-api-key")
-    fault_file.write_text(json.dumps({"site": Site.CLIENT_STATUS, "mode": "before", "subject": namespace}))
+    plan(fault_file, site=Site.CLIENT_STATUS, mode="before", subject=namespace)
     cluster.apply(contract(namespace, "orders", client="shop", api="orders", version="1.0"))
     assert faulty.wait_ended() == -9
     assert cluster.registration(namespace, "shop") is not None, "the gateway took the registration"
@@ -271,7 +272,7 @@ def test_a_lost_answer_is_found_out(
     site: Site, cluster: Cluster, namespace: str, faulty: Operator, fault_file: Path
 ) -> None:
     """Fails when a call that worked, but whose answer was lost, is taken for one that did not."""
-    fault_file.write_text(json.dumps({"site": site, "mode": "lose", "subject": namespace}))
+    plan(fault_file, site=site, mode="lose", subject=namespace)
     registered(cluster, namespace)
     assert not fault_file.exists(), "the fault must have happened"
     assert cluster.call("acme/orders/1.0", cluster.key(namespace, "shop-api-key")) == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from localenv.environment import Environment
 from localenv.install import NAMESPACE, runtime_gateway
 from localenv.operator import Operator
 from registrar.seam import Site
+from tests.faults.plan import plan
 from tests.integration.conftest import QUICK
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
@@ -213,7 +213,7 @@ def test_a_withdrawal_that_crosses_a_crash(
     cluster.apply(contract(namespace, "orders", client="shop", api="orders", version="1.0", plan="none"))
     says(cluster, namespace, "orders", "Active", "UnknownPlan")
     pending(cluster, namespace, "ContractRemoved orders: acme/orders/1.0 on plan gold")
-    fault_file.write_text(json.dumps({"site": site, "mode": mode, "subject": namespace}))
+    plan(fault_file, site=site, mode=mode, subject=namespace)
     cluster.delete("APIGrant", owner, "billing")
     assert operator.wait_ended() == -9, "the operator must have been killed at that site"
     operator.start()

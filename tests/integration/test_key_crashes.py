@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from localenv.cluster import Cluster, Json, client, contract, until
 from localenv.environment import Environment
 from localenv.operator import Operator
 from registrar.seam import Site
+from tests.faults.plan import plan
 from tests.integration.conftest import QUICK
 
 pytestmark = pytest.mark.integration
@@ -91,7 +91,7 @@ def test_a_crash_in_a_change_of_the_key(
     cluster.wait_phase(namespace, "shop", "Registered")
     until(lambda: some_key_opens(cluster, namespace), what="the key opening")
     old, seen = cluster.key(namespace, "shop-api-key"), set(keys(cluster, namespace).values())
-    fault_file.write_text(json.dumps({"site": site, "mode": mode, "subject": namespace, "skip": skip}))
+    plan(fault_file, site=site, mode=mode, subject=namespace, skip=skip)
     cluster.annotate("Client", namespace, "shop", verb, "one")
 
     def watched() -> bool:
