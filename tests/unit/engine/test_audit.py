@@ -17,7 +17,11 @@ from registrar.engine.audit_reader import Access, History, main
 from registrar.engine.memory import ClientMemory
 from registrar.errors import (
     GatewayAmbiguous,
+    GatewayApiNotPublished,
+    GatewayError,
     GatewayRefused,
+    GatewayThrottled,
+    GatewayUnauthorized,
     GatewayUnreachable,
     KubeConflict,
     KubeRefused,
@@ -159,6 +163,27 @@ def test_the_schema(accounts: Accounts, memory: ClientMemory, caplog: pytest.Log
         assert f"`{name}`" in documented, f"{name} is not described"
     for verb in (*Why, "KeyCreated", "KeyRestored", "KeyDeleted", "Retained"):
         assert f"`{verb}`" in documented, f"{verb} is not described"
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (GatewayUnreachable("a"), "GatewayUnreachable"),
+        (GatewayAmbiguous("a"), "GatewayUnreachable"),
+        (GatewayUnauthorized("a"), "GatewayUnauthorized"),
+        (GatewayThrottled("a"), "GatewayThrottled"),
+        (GatewayApiNotPublished("a"), "ApiNotPublished"),
+        (GatewayRefused("a"), "GatewayRefused"),
+    ],
+)
+def test_what_went_wrong_is_one_documented_word(
+    error: GatewayError, word: str, accounts: Accounts, memory: ClientMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails when a registration whose API is gone is said to be refused like any other."""
+    view = seen("orders")
+    fail(accounts, memory, view, Why.HEALED, published(view), error)
+    assert [row["error"] for row in rows(caplog)] == [word]
+    assert f"`{word}`" in (Path(__file__).parents[3] / "docs/reference/audit.md").read_text()
 
 
 def test_a_retry_has_no_second_line(
