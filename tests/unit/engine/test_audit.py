@@ -31,7 +31,7 @@ from registrar.lifecycle.model import Asker, LiveFact, View, Why
 from registrar.resources.status import Snapshot
 from registrar.resources.times import parse_timestamp
 from tests.unit.lifecycle.build import absent, contract, effected, ours, published, registered
-from tests.unit.lifecycle.test_decide import asked
+from tests.unit.lifecycle.steps import asked
 
 DAY = "2026-03-01T"
 

@@ -23,7 +23,7 @@ from tests.unit.lifecycle.build import (
     policy,
     registered,
 )
-from tests.unit.lifecycle.test_decide import asked, at_rest
+from tests.unit.lifecycle.steps import asked, at_rest
 from tests.unit.lifecycle.world import World
 
 

@@ -22,7 +22,7 @@ from registrar.lifecycle.model import (
 from registrar.resources.conditions import find
 from registrar.resources.objects import Block
 from tests.unit.lifecycle.build import NOW, absent, contract, fault, foreign, gateway, ours, registered, view
-from tests.unit.lifecycle.test_decide import at_rest, contracts_written
+from tests.unit.lifecycle.steps import at_rest, contracts_written
 
 BLOCKED: dict[str, Any] = {"blocked": {"default": "key leaked, ticket 4711"}}
 

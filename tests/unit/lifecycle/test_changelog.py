@@ -16,7 +16,7 @@ from registrar.resources.objects import ApiRef
 from registrar.resources.status import ActionStatus, ClientStatus, LogEntry, Snapshot
 from registrar.resources.times import timestamp
 from tests.unit.lifecycle.build import NOW, absent, client, contract, fault, ours, published, registered, view
-from tests.unit.lifecycle.test_decide import asked, at_rest
+from tests.unit.lifecycle.steps import asked, at_rest
 
 
 def entry(what: str, outcome: str = "Succeeded", detail: str = "", time: str = "t") -> LogEntry:

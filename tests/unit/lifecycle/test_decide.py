@@ -42,20 +42,12 @@ from tests.unit.lifecycle.build import (
     registered,
     view,
 )
+from tests.unit.lifecycle.steps import asked, at_rest, contracts_written
 
 LIVE_ON_DEFAULT = {"default": ours()}
 RETIRED: dict[str, Any] = {"gateways": (), "retired_by": "Annotation"}
 FAULT: dict[str, Any] = {"faults": {"default": fault()}}
 OBSERVE = (gateway(mode="Observe"),)
-
-
-def at_rest(seen: View) -> View:
-    """The view with the status that `decide` would write, written."""
-    from tests.unit.lifecycle.build import blob
-
-    written = decide(seen).status
-    found = replace(seen.client, status_blob=blob(written.to_json()))
-    return replace(seen, client=found, status=found.status)
 
 
 def test_the_finalizer_is_first() -> None:
@@ -171,18 +163,6 @@ def test_publish_automatic() -> None:
     assert effect == Wait(until=NOW + 2)
 
 
-def contracts_written(seen: View) -> View:
-    """The view with its Contracts' statuses as they should be."""
-    from registrar.lifecycle.case import case_of
-    from registrar.lifecycle.contracts import changed_statuses
-
-    rows = {row.meta.uid: status for row, status in changed_statuses(case_of(seen))}
-    contracts = tuple(replace(c, status=rows.get(c.meta.uid, c.status)) for c in seen.contracts)
-    by_uid = {c.meta.uid: c for c in contracts}
-    verdicts = tuple(replace(v, contract=by_uid[v.contract.meta.uid]) for v in seen.desired.verdicts)
-    return replace(seen, contracts=contracts, desired=replace(seen.desired, verdicts=verdicts))
-
-
 @pytest.mark.parametrize("changes", [{"state": "Retired"}, {"paused": True}], ids=str)
 def test_automatic_respects(changes: dict[str, Any]) -> None:
     """Fails when Automatic publishes for a Client that is paused or retired."""
@@ -240,17 +220,6 @@ def test_revocation_even_when_paused() -> None:
 
 
 # Actions -------------------------------------------------------------------------------------------------------------
-
-
-def asked(*tokens: tuple[str, str], **changes: Any) -> View:
-    """A registered Client with an unpublished change and these tokens."""
-    return registered(
-        contract(),
-        policies=(policy(),),
-        now_policies=(policy(limit=50),),
-        changes_to_client={"tokens": tokens},
-        **changes,
-    )
 
 
 def test_reregister_says_so_first() -> None:

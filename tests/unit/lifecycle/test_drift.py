@@ -16,7 +16,7 @@ from registrar.resources.conditions import find
 from registrar.resources.objects import ApiRef
 from registrar.resources.status import PublishedContract, PublishedPolicy, Snapshot, canonical
 from tests.unit.lifecycle.build import NOW, absent, contract, gateway, objects, ours, policy, registered
-from tests.unit.lifecycle.test_decide import at_rest, contracts_written
+from tests.unit.lifecycle.steps import at_rest, contracts_written
 
 LIMIT = {"limit": 100, "period": "Minute", "nested": {"deep": [1]}}
 API = ApiRef("acme", "orders", "1.0")

@@ -25,7 +25,7 @@ from tests.unit.lifecycle.build import (
     registered,
     view,
 )
-from tests.unit.lifecycle.test_decide import at_rest
+from tests.unit.lifecycle.steps import at_rest
 
 LISTS: dict[str, Any] = {"type": "ipAllowList", "config": canonical({"ipList": ["10.0.0.1"]})}
 """Policies of which a chain may have many."""

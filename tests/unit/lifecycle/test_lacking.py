@@ -9,7 +9,7 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import Live, LiveFact, Push, Unregister, View, Why
 from registrar.resources.objects import TargetRef
 from tests.unit.lifecycle.build import absent, claim, client, contract, gateway, ours, policy, status, view
-from tests.unit.lifecycle.test_decide import at_rest, contracts_written
+from tests.unit.lifecycle.steps import at_rest, contracts_written
 
 OWNED = (gateway(organizations=(claim("acme", "owner"), claim("team", "team"))),)
 BOTH = (contract("billing"), contract("orders"))

@@ -11,7 +11,7 @@ from registrar.lifecycle.decide import decide
 from registrar.lifecycle.model import Done, KeyFact, KeyState, ReadLive, View, Wait
 from registrar.resources.objects import ApiKeySpec
 from tests.unit.lifecycle.build import NOW, blob, contract, fault, ours, registered
-from tests.unit.lifecycle.test_decide import at_rest, contracts_written
+from tests.unit.lifecycle.steps import at_rest, contracts_written
 
 PRESUMED: dict[str, Any] = {"presumed": {"default": ours(key="current")}}
 KEY = KeyFact(KeyState.VALID, created_at="2026-01-01T00:00:00Z", current="current")
