@@ -12,20 +12,12 @@ from dataclasses import dataclass
 
 from registrar.clock import Clock
 from registrar.engine.audit import Audit
-from registrar.engine.faults import fault_of
+from registrar.engine.faults import word_of
 from registrar.engine.memory import ClientMemory
 from registrar.engine.rendering import UnrenderableError
-from registrar.errors import (
-    GatewayAmbiguous,
-    GatewayApiNotPublished,
-    GatewayError,
-    KubeConflict,
-    KubeError,
-    KubeUnavailable,
-)
+from registrar.errors import GatewayAmbiguous, GatewayError, KubeConflict, KubeError, KubeUnavailable
 from registrar.lifecycle.askers import Asked, asked_by
 from registrar.lifecycle.model import Failed, Live, LiveFact, View, Why
-from registrar.resources.reasons import Reason
 from registrar.resources.status import Snapshot
 
 SUCCEEDED = "Succeeded"
@@ -106,16 +98,14 @@ class Accounts:
         before: str,
         identity: str,
     ) -> None:
-        fault, known = fault_of(error), memory.failed.get(target.gateway)
+        word, known = word_of(error), memory.failed.get(target.gateway)
         asked = asked_by(view, why)
         unknown = isinstance(error, GatewayAmbiguous)
-        if unknown or known is None or (known.why, known.fault) != (why, fault):
+        if unknown or known is None or (known.why, known.error) != (why, word):
             outcome = UNKNOWN if unknown else FAILED
-            # The other faults are a gateway's; this one is of one registration, and its Contracts say the same word.
-            word = Reason.API_NOT_PUBLISHED if isinstance(error, GatewayApiNotPublished) else fault
             self._line(view, why, outcome, target, asked=asked, before=before, after="", identity=identity, error=word)
         at = known.at if known is not None else self.clock.now()
-        memory.failed[target.gateway] = Failed(why=why, fault=fault, by=asked.words, at=at)
+        memory.failed[target.gateway] = Failed(why=why, error=word, by=asked.words, at=at)
 
     def _line(
         self,

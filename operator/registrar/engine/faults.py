@@ -5,8 +5,15 @@ What this module deliberately does not do: handle an error.
 
 from __future__ import annotations
 
-from registrar.errors import GatewayAmbiguous, GatewayThrottled, GatewayUnauthorized, GatewayUnreachable
+from registrar.errors import (
+    GatewayAmbiguous,
+    GatewayApiNotPublished,
+    GatewayThrottled,
+    GatewayUnauthorized,
+    GatewayUnreachable,
+)
 from registrar.lifecycle.model import Fault
+from registrar.resources.reasons import Reason
 
 
 def fault_of(error: Exception) -> Fault:
@@ -20,3 +27,8 @@ def fault_of(error: Exception) -> Fault:
             return Fault.UNREACHABLE
         case _:
             return Fault.REFUSED
+
+
+def word_of(error: Exception) -> str:
+    """The word of the change log and of the audit line: that of the condition, or that of the Contracts when the error is of one registration, not of the gateway."""
+    return Reason.API_NOT_PUBLISHED.value if isinstance(error, GatewayApiNotPublished) else fault_of(error).value

@@ -103,7 +103,7 @@ def _failure(gateway: str, failed: Failed) -> LogEntry:
         time=timestamp(failed.at),
         what=failed.why,
         outcome=actions.FAILED,
-        detail=f"on gateway {gateway}: {failed.fault}",
+        detail=f"on gateway {gateway}: {failed.error}",
         by=failed.by,
     )
 

@@ -160,10 +160,10 @@ class Effected:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A change of a gateway that did not work and has not worked since; `at` is when it first failed, in seconds since the epoch."""
+    """A change of a gateway that did not work and has not worked since: `error` is the word for why not, `at` when it first failed, in seconds since the epoch."""
 
     why: Why
-    fault: Fault
+    error: str
     by: str
     at: float
 

@@ -127,6 +127,6 @@ def test_a_gateway_that_only_answers_questions_has_a_fault_all_the_same() -> Non
     """Fails when each reading that works makes a refused change look like a new one, so that it is never said and never given up."""
     memory = ClientMemory()
     assert memory.fault("default", Fault.REFUSED, now=100.0).since == 100.0
-    memory.failed["default"] = Failed(why=Why.REGISTERED, fault=Fault.REFUSED, by="", at=100.0)
+    memory.failed["default"] = Failed(why=Why.REGISTERED, error=Fault.REFUSED.value, by="", at=100.0)
     memory.saw("default", LiveFact(state=Live.ABSENT, since=120.0))
     assert memory.fault("default", Fault.REFUSED, now=121.0).since == 100.0

@@ -186,6 +186,14 @@ def test_what_went_wrong_is_one_documented_word(
     assert f"`{word}`" in (Path(__file__).parents[3] / "docs/reference/audit.md").read_text()
 
 
+def test_another_refusal_has_a_line(accounts: Accounts, memory: ClientMemory, caplog: pytest.LogCaptureFixture) -> None:
+    """Fails when an API that is gone is taken for the refusal before it, or each retry is told."""
+    view = seen("orders")
+    for error in (GatewayRefused("a"), GatewayApiNotPublished("b"), GatewayApiNotPublished("c"), GatewayRefused("d")):
+        fail(accounts, memory, view, Why.REVOKED, published(view), error)
+    assert [row["error"] for row in rows(caplog)] == ["GatewayRefused", "ApiNotPublished", "GatewayRefused"]
+
+
 def test_a_retry_has_no_second_line(
     accounts: Accounts, memory: ClientMemory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,7 +31,7 @@ def log_of(seen: View) -> list[tuple[str, str]]:
 
 def failing(seen: View, *, at: float = NOW - 60, standing: bool = True, why: Why = Why.REREGISTERED) -> View:
     """The view while a change does not work."""
-    failed = {"default": Failed(why=why, fault=Fault.REFUSED, by="reregister one", at=at)}
+    failed = {"default": Failed(why=why, error=Fault.REFUSED.value, by="reregister one", at=at)}
     faults = {"default": fault(since=at, kind="GatewayRefused")} if standing else {}
     return replace(seen, failed=failed, faults=faults)
 
