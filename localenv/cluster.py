@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -194,9 +194,22 @@ class Cluster:
         """Wait until there is no such object."""
         until(lambda: self.get(kind, namespace, name) is None, what=f"{kind} {name} being gone", seconds=seconds)
 
-    def wait_rights(self, namespace: str, rules: Sequence[Json]) -> None:
+    def wait_refused(
+        self, kind: str, namespace: str, name: str, reason: str, *, type_: str = "Ready", seconds: float = 30.0
+    ) -> Json:
+        """Wait until the object's condition is False for that reason."""
+        return self.wait(
+            kind,
+            namespace,
+            name,
+            lambda o: condition(o, type_).get("reason") == reason and condition(o, type_)["status"] == "False",
+            what=f"{type_}=False/{reason}",
+            seconds=seconds,
+        )
+
+    def wait_rights(self, namespace: str, rules: Iterable[Json]) -> None:
         """Wait until this user may do in the namespace what rules of RBAC say: the API server goes by a new role or binding only when its watch has seen it."""
-        wanted = _allowed(rules)
+        wanted = allowed(rules)
         until(lambda: wanted <= self._rights(namespace), what=f"the rights in namespace {namespace} being known")
 
     def _rights(self, namespace: str) -> set[tuple[str, str, str]]:
@@ -207,7 +220,7 @@ class Cluster:
             "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
             review | {"spec": {"namespace": namespace}},
         )
-        return _allowed(answer.body["status"]["resourceRules"])
+        return allowed(answer.body["status"]["resourceRules"])
 
     def wait_phase(self, namespace: str, client: str, phase: str, *, seconds: float = 30.0) -> Json:
         """Wait until the Client has that phase for its present generation."""
@@ -287,8 +300,8 @@ class Cluster:
             return Answer(error.code, None)
 
 
-def _allowed(rules: Sequence[Json]) -> set[tuple[str, str, str]]:
-    """Rules of RBAC as triples of group, resource and verb."""
+def allowed(rules: Iterable[Json]) -> set[tuple[str, str, str]]:
+    """What rules of RBAC allow, as triples of group, resource and verb."""
     return {
         triple for rule in rules for triple in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
     }

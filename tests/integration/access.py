@@ -15,7 +15,7 @@ from pathlib import Path
 
 from localenv import account
 from localenv.account import NAMESPACE
-from localenv.cluster import Cluster, Json, until
+from localenv.cluster import Cluster, Json, allowed, until
 from localenv.environment import Environment
 from registrar.kube import rights
 from registrar.kube.client import KubeClient
@@ -54,14 +54,7 @@ def permission(ask: Ask) -> Permission:
 
 def granted(objects: Iterable[Json]) -> set[Permission]:
     """What the roles among the objects grant."""
-    return {
-        Permission(group, resource, verb)
-        for row in objects
-        for rule in row.get("rules") or ()
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
+    return {Permission(*found) for row in objects for found in allowed(row.get("rules") or ())}
 
 
 class Roles:

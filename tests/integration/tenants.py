@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localenv.account import user_rules
-from localenv.cluster import Answer, Cluster, Json, condition
+from localenv.cluster import Answer, Cluster, Json
 from localenv.environment import Environment
 
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -71,14 +71,7 @@ class Team:
 
     def refused(self, kind: str, name: str, reason: str, *, type_: str = "Ready", seconds: float = 30) -> Json:
         """Wait until the object says that it is refused for that reason."""
-        return self.cluster.wait(
-            kind,
-            self.namespace,
-            name,
-            lambda o: condition(o, type_).get("reason") == reason and condition(o, type_)["status"] == "False",
-            what=f"{type_}=False/{reason}",
-            seconds=seconds,
-        )
+        return self.cluster.wait_refused(kind, self.namespace, name, reason, type_=type_, seconds=seconds)
 
 
 def team(env: Environment, admin: Cluster, user: str, namespace: str) -> Team:

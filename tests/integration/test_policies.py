@@ -301,14 +301,9 @@ def test_custom_policies_need_the_platforms_word(cluster: Cluster, namespace: st
         client(namespace, "shop"),
         contract(namespace, "orders", client="shop", api="orders", version="1.0"),
     )
-    # For a moment its Client may not be there yet.
-    cluster.wait(
-        "Policy", namespace, "own", lambda o: condition(o, "Accepted").get("reason") == "NotPermitted", what="refusal"
-    )
-    waiting = cluster.wait(
-        "Contract", namespace, "orders", lambda o: condition(o, "Ready") != {}, what="a Ready condition"
-    )
-    assert condition(waiting, "Ready")["reason"] == "PolicyUnresolved"
+    # For a moment the operator may know of the one and not yet of the others.
+    cluster.wait_refused("Policy", namespace, "own", "NotPermitted", type_="Accepted")
+    cluster.wait_refused("Contract", namespace, "orders", "PolicyUnresolved")
     assert cluster.registration(namespace, "shop") is None
     cluster.patch("RuntimeGateway", "", "default", {"spec": {"customPolicies": {"allow": [CACHING]}}})
     try:
